@@ -1,0 +1,112 @@
+/**
+ * Which room may import which (docs/architecture.md). Each rule is one sentence of that page.
+ * @type {import('dependency-cruiser').IConfiguration}
+ */
+const test = '\\.(test|conformance)\\.ts$';
+
+/** Forbid imports from one place to others; tests and conformance suites are exempt. */
+function never(name, from, to, comment) {
+  return { name, severity: 'error', comment, from: { path: from, pathNot: test }, to: { path: to } };
+}
+
+module.exports = {
+  forbidden: [
+    { name: 'no-circles', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'no-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    never(
+      'protocol-stands-alone',
+      '^protocol/',
+      '^(server|client|web|test|bench|node_modules)',
+      'the wire depends on nothing',
+    ),
+    never(
+      'rules-are-pure',
+      '^server/sessions/session\\.ts$',
+      '^(server/(?!sessions/)|node_modules)',
+      'the rules of a session know no clock, store or logger',
+    ),
+    never(
+      'sessions-know-no-edge',
+      '^server/sessions/',
+      '^(server/(realtime|http|auth|jobs|state|durable)/|node_modules/(express|socket\\.io|engine\\.io|pg|redis)/)',
+      'the domain is called, it does not call',
+    ),
+    never(
+      'realtime-not-http',
+      '^server/realtime/',
+      '^server/(http|jobs|state|durable)/',
+      'edges meet in sessions, auth and limits',
+    ),
+    never(
+      'http-not-realtime',
+      '^server/http/',
+      '^server/(realtime|jobs|state|durable)/',
+      'edges meet in sessions, auth and limits',
+    ),
+    never(
+      'jobs-only-sessions',
+      '^server/jobs/',
+      '^server/(realtime|http|auth|state|durable)/',
+      'a loop acts through the domain',
+    ),
+    never(
+      'limits-only-protocol',
+      '^server/limits/',
+      '^server/(realtime|http|auth|jobs|sessions|state|durable)/',
+      'a limit knows numbers, not sessions',
+    ),
+    never(
+      'state-implements-ports',
+      '^server/state/',
+      '^server/(realtime|http|jobs|durable)/',
+      'state and durable meet in server.ts',
+    ),
+    never(
+      'durable-implements-ports',
+      '^server/durable/',
+      '^server/(realtime|http|jobs|state)/',
+      'state and durable meet in server.ts',
+    ),
+    never(
+      'pg-only-in-durable',
+      '^(protocol|web|server/(?!durable/))',
+      '^node_modules/(pg|@electric-sql|@supabase)/',
+      'one room talks SQL',
+    ),
+    never(
+      'redis-only-in-state',
+      '^(protocol|web|server/(?!state/redis/|realtime/gateway\\.ts))',
+      '^node_modules/(redis|@redis|@socket\\.io/redis-adapter)/',
+      'one room talks to Redis',
+    ),
+    never(
+      'express-only-in-http',
+      '^(protocol|web|server/(?!http/))',
+      '^node_modules/(express|helmet)/',
+      'one room talks HTTP',
+    ),
+    never(
+      'socket.io-only-in-realtime',
+      '^(protocol|server/(?!realtime/))',
+      '^node_modules/(socket\\.io|engine\\.io)/',
+      'one room talks Socket.IO',
+    ),
+    never(
+      'product-never-imports-tests',
+      '^(protocol|server|web)/',
+      '^(test|bench)/|' + test,
+      'tests import the product',
+    ),
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^(dist|node_modules/.*/node_modules)' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+      extensions: ['.ts', '.js', '.cjs', '.mjs', '.d.ts', '.json'],
+    },
+  },
+};
