@@ -2,21 +2,23 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 /** Node.js globals that plain JavaScript files may use without an import. */
-const nodeGlobals = Object.fromEntries(
-  [
-    'process',
-    'console',
-    'URL',
-    'Buffer',
-    'setTimeout',
-    'clearTimeout',
-    'setInterval',
-    'clearInterval',
-    'setImmediate',
-    'performance',
-    'fetch',
-    'AbortSignal',
-  ].map((name) => [name, 'readonly']),
+const nodeGlobals = /** @type {Record<string, 'readonly'>} */ (
+  Object.fromEntries(
+    [
+      'process',
+      'console',
+      'URL',
+      'Buffer',
+      'setTimeout',
+      'clearTimeout',
+      'setInterval',
+      'clearInterval',
+      'setImmediate',
+      'performance',
+      'fetch',
+      'AbortSignal',
+    ].map((name) => [name, 'readonly']),
+  )
 );
 
 export default tseslint.config(
