@@ -42,6 +42,28 @@ export interface Commands {
 
 export type EmptyPayload = Record<string, never>;
 export type CommandName = keyof Commands;
+
+const commands: Record<CommandName, true> = {
+  'session:create': true,
+  'session:join': true,
+  'session:leave': true,
+  'session:close': true,
+  'session:kick': true,
+  'session:lock': true,
+  'session:reopen': true,
+  'session:get': true,
+  'message:send': true,
+  'message:history': true,
+  'message:receipt': true,
+  'signal:send': true,
+  'activity:report': true,
+};
+/**
+ * Every command at run time; one missing or left over above does not compile. The cast gives back the type of the keys,
+ * which Object.keys forgets.
+ */
+export const COMMAND_NAMES = Object.keys(commands) as readonly CommandName[];
+
 export type CommandPayload<C extends CommandName> = Commands[C]['payload'];
 export type CommandResult<C extends CommandName> = Commands[C]['result'];
 

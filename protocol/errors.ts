@@ -2,6 +2,9 @@
  * The error catalogue: one list for sockets and HTTP. `docs/protocol.md` repeats it for readers, and a test keeps both
  * equal in both directions.
  */
+import type { LimitInfo, LimitScope } from './limits.ts';
+
+export type { LimitInfo, LimitScope };
 
 export interface ErrorEntry {
   /** HTTP status that an answer with this code carries. */
@@ -43,16 +46,6 @@ export interface PayloadIssue {
   path: string;
   message: string;
 }
-
-/** The limit that refused a command. `durationSeconds` is the length of its window. */
-export interface LimitInfo {
-  name: string;
-  scope: LimitScope;
-  points: number;
-  durationSeconds: number;
-}
-
-export type LimitScope = 'user' | 'ip' | 'connection' | 'key' | 'deployment';
 
 /** The `error` of a refused command, and the `data` of a `connect_error`. `retryAfterMs` is in milliseconds. */
 export interface WireError {

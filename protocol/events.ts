@@ -44,5 +44,29 @@ export interface Events {
 
 export type EventName = keyof Events;
 
+const events: Record<EventName, true> = {
+  'session:resumed': true,
+  'session:paired': true,
+  'session:joined': true,
+  'session:presence': true,
+  'session:activity': true,
+  'session:left': true,
+  'session:updated': true,
+  'session:idle': true,
+  'session:closed': true,
+  'session:head': true,
+  'message:new': true,
+  'message:receipt': true,
+  'signal:new': true,
+  'connection:closing': true,
+  'server:draining': true,
+  'command:failed': true,
+};
+/**
+ * Every event at run time; one missing or left over above does not compile. The cast gives back the type of the keys,
+ * which Object.keys forgets.
+ */
+export const EVENT_NAMES = Object.keys(events) as readonly EventName[];
+
 /** Socket.IO's map of events from server to client. */
 export type ServerToClientEvents = { [E in EventName]: (payload: Events[E]) => void };

@@ -1,4 +1,12 @@
-import type { LimitScope } from './errors.ts';
+/** The limit that refused a command. `durationSeconds` is the length of its window. */
+export interface LimitInfo {
+  name: string;
+  scope: LimitScope;
+  points: number;
+  durationSeconds: number;
+}
+
+export type LimitScope = 'user' | 'ip' | 'connection' | 'key' | 'deployment';
 
 /** Default of one rate limit: `points` in any window of `durationSeconds`; `blockSeconds` of refusal once exhausted. */
 export interface LimitDefault {
@@ -26,6 +34,10 @@ export const LIMITS = {
 
 export type LimitName = keyof typeof LIMITS;
 
+export function isLimitName(name: string | undefined): name is LimitName {
+  return name !== undefined && Object.hasOwn(LIMITS, name);
+}
+
 /** Sizes that client and server must agree on, in bytes of UTF-8 JSON unless the name says otherwise. */
 export const SIZES = {
   /** Largest packet that a client may send. */
@@ -46,3 +58,11 @@ export const SIZES = {
 
 /** Digits and letters of a pairing code: no vowels (no words), and nothing that is mistaken for another: 0 O, 1 I L. */
 export const CODE_ALPHABET = '23456789BCDFGHJKMNPQRSTVWXYZ';
+
+/** One limit that something counts for: which, and whose bucket (a user, an address, a key). */
+export interface LimitRequest {
+  readonly info: LimitInfo;
+  readonly bucket: string;
+  /** How long the bucket refuses once it is exhausted; 0: only until the window has room again. */
+  readonly blockMs: number;
+}

@@ -1,0 +1,35 @@
+/** One printed line: what was measured, and, where there is one, what it must reach. */
+export interface Figure {
+  name: string;
+  value: string;
+  target?: { text: string; isReached: boolean };
+}
+
+/** Columns of equal width; a line without target ends after its value. */
+export function formatFigures(figures: readonly Figure[]): string {
+  const nameWidth = Math.max(...figures.map(({ name }) => name.length));
+  const valueWidth = Math.max(...figures.filter(({ target }) => target).map(({ value }) => value.length), 0);
+  return figures
+    .map(({ name, value, target }) => {
+      const start = `  ${name.padEnd(nameWidth)}  `;
+      if (target === undefined) return (start + value).trimEnd();
+      return `${start}${value.padEnd(valueWidth)}  target ${target.text}: ${target.isReached ? 'reached' : 'missed'}`;
+    })
+    .join('\n');
+}
+
+/** Three significant digits are what such a measurement is worth. */
+export function rounded(value: number): string {
+  if (value >= 100) return Math.round(value).toLocaleString('en-US');
+  return value.toFixed(value >= 10 ? 1 : 2);
+}
+
+export function milliseconds(value: number): string {
+  return `${rounded(value)} ms`;
+}
+
+/** Upper median: of an even number of values the larger of the two in the middle. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? NaN;
+}

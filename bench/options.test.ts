@@ -1,0 +1,33 @@
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from '@jest/globals';
+import { parseOptions, SCENARIO_NAMES } from './options.ts';
+
+/** Any file that exists: the server may not be built where unit tests run. */
+const BUILT = ['--server', fileURLToPath(import.meta.url)];
+
+describe('parseOptions', () => {
+  it('runs every scenario as it is defined when nothing is asked', () => {
+    expect(parseOptions(BUILT)).toMatchObject({
+      scenarios: SCENARIO_NAMES,
+      durationMs: 10_000,
+      pairs: null,
+      ratePerSecond: null,
+    });
+  });
+
+  it('takes scenarios and numbers', () => {
+    const options = parseOptions([...BUILT, 'open500', '--duration', '2.5', '--pairs', '3', '--rate', '40']);
+    expect(options).toMatchObject({ scenarios: ['open500'], durationMs: 2_500, pairs: 3, ratePerSecond: 40 });
+  });
+
+  it.each([
+    [['five'], 'expected a scenario'],
+    [['pair', '--pairs', '1.5'], 'expected a whole number for --pairs, got 1.5'],
+    [['pair', '--duration', '0'], 'expected a number above 0 for --duration, got 0'],
+    [['pair', '--rate', 'Infinity'], 'expected a number above 0 for --rate'],
+    [['pair', '--speed', '1'], '--speed'],
+    [['--server', './no-such-file.js'], 'expected the built server at'],
+  ])('refuses %j', (args, message) => {
+    expect(() => parseOptions([...BUILT, ...args])).toThrow(message);
+  });
+});

@@ -1,0 +1,59 @@
+/** `npm run bench`: starts servers, lets the generator load them, prints what was measured. It never fails by a figure. */
+import { formatFigures, type Figure } from './figures.ts';
+import { describeMachine } from './machine.ts';
+import { parseOptions, USAGE, UsageError, type Options, type ScenarioName } from './options.ts';
+import { FIFTY, OPEN500, PAIR, runLoadScenario } from './scenarios/load.ts';
+import { runRelayScenario } from './scenarios/relay.ts';
+import { runStartScenario } from './scenarios/start.ts';
+import { Workspace } from './workspace.ts';
+
+await main();
+
+async function main(): Promise<void> {
+  const interrupted = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => interrupted.abort(new Error(`ended by ${signal}`)));
+  }
+  try {
+    const options = parseOptions(process.argv.slice(2));
+    await runScenarios(options, interrupted.signal);
+  } catch (error) {
+    process.exitCode = 1;
+    if (!(error instanceof Error)) throw error;
+    // An interruption surfaces as the failure of whatever was under way; what the user wants to read is its cause.
+    if (interrupted.signal.aborted) console.error(String(interrupted.signal.reason));
+    else console.error(error instanceof UsageError ? `${error.message}\n${USAGE}` : error);
+  }
+}
+
+async function runScenarios(options: Options, signal: AbortSignal): Promise<void> {
+  console.log(describeMachine());
+  const workspace = await Workspace.create(options.serverScript, signal);
+  try {
+    for (const name of options.scenarios) {
+      const { title, figures } = await runScenario(name, options, workspace);
+      console.log(`\n${title}\n${formatFigures(figures)}`);
+    }
+  } finally {
+    await workspace.remove();
+  }
+}
+
+function runScenario(
+  name: ScenarioName,
+  options: Options,
+  workspace: Workspace,
+): Promise<{ title: string; figures: Figure[] }> {
+  switch (name) {
+    case 'start':
+      return runStartScenario(workspace);
+    case 'pair':
+      return runLoadScenario(PAIR, options, workspace);
+    case 'fifty':
+      return runLoadScenario(FIFTY, options, workspace);
+    case 'open500':
+      return runLoadScenario(OPEN500, options, workspace);
+    case 'relay':
+      return runRelayScenario(options, workspace);
+  }
+}

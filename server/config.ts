@@ -1,0 +1,185 @@
+import type { LimitScope } from '../protocol/errors.ts';
+import { LIMITS, type LimitName } from '../protocol/limits.ts';
+import type { Durability } from '../protocol/session.ts';
+import type { TrustProxy } from './config/addresses.ts';
+import { crossFaults } from './config/cross-faults.ts';
+import { limitNames, limitVariable } from './config/limit-variables.ts';
+import { settle } from './config/settle.ts';
+import { givenNames, readEnvFile, type Source } from './config/sources.ts';
+import { judgeUnknownNames } from './config/unknown-names.ts';
+import { readValues } from './config/values.ts';
+import type { Values } from './config/variables.ts';
+
+export { meetsDurability } from './config/durability.ts';
+export type { TrustProxy } from './config/addresses.ts';
+
+/** Everything that an operator decides, parsed and frozen. Durations are milliseconds, paths absolute. */
+export interface Config {
+  readonly nodeEnv: 'development' | 'production' | 'test';
+  readonly host: string;
+  /** 0 takes a free port. */
+  readonly port: number;
+  /** An origin, without a slash at its end. */
+  readonly publicUrl: string | null;
+  readonly trustProxy: TrustProxy;
+  /** Besides the server's own origin, which always may connect. */
+  readonly corsOrigins: '*' | readonly string[];
+  readonly socketTransports: readonly ('websocket' | 'polling')[];
+  readonly dataDir: string;
+  readonly sessions: {
+    readonly codeLength: number;
+    readonly codeTtlMs: number;
+    /** 0: a participant that loses its connection leaves at once. */
+    readonly graceMs: number;
+    /** Always below `idleTimeoutMs`. */
+    readonly idleWarningMs: number;
+    readonly idleTimeoutMs: number;
+    readonly ttlMs: number;
+  };
+  readonly messages: {
+    readonly maxBytes: number;
+    readonly hotMessages: number;
+    readonly retentionMs: number;
+    readonly retryHorizonMs: number;
+  };
+  readonly durability: 'auto' | Durability;
+  readonly limits: Readonly<Record<LimitName, LimitConfig>>;
+  readonly rateLimitFailPolicy: 'memory' | 'closed' | 'open';
+  readonly auth: {
+    /** The first signs, all verify. Empty: none was given, which only development allows. */
+    readonly jwtSecrets: readonly string[];
+    readonly issuer: string;
+    readonly audience: string;
+    readonly accessTokenTtlMs: number;
+    readonly refreshTokenTtlMs: number;
+    readonly required: boolean;
+    readonly registrationOpen: boolean;
+  };
+  readonly database: {
+    readonly ssl: boolean;
+    /** Certificates in PEM. */
+    readonly sslCa: string | null;
+    readonly poolMin: number;
+    readonly poolMax: number;
+  };
+  readonly mail: { readonly from: string | null };
+  readonly adminToken: string | null;
+  readonly metricsToken: string | null;
+  readonly debugApi: boolean;
+  readonly log: {
+    readonly level: 'error' | 'warn' | 'info' | 'debug';
+    /** Null: standard output alone. */
+    readonly dir: string | null;
+    readonly retentionDays: number;
+    readonly format: 'pretty' | 'json';
+  };
+  readonly drain: { readonly timeoutMs: number; readonly delayMs: number };
+}
+
+export interface LimitConfig {
+  readonly name: LimitName;
+  readonly scope: LimitScope;
+  /** 0: the limit is off. */
+  readonly points: number;
+  readonly durationMs: number;
+  readonly blockMs: number;
+}
+
+export type LoadedConfig =
+  | { readonly ok: true; readonly config: Config; readonly warnings: readonly string[] }
+  | { readonly ok: false; readonly faults: readonly string[] };
+
+/**
+ * Turns the environment into the configuration, or into all of its faults, one line each. `envFile` is a file of
+ * NAME=value lines that the environment wins over; it may be missing. Besides that file, the files that `*_FILE` and
+ * `DATABASE_SSL_CA` name are read, and nothing is written. No line, fault or warning, holds any part of a secret.
+ */
+export function loadConfig(
+  env: Readonly<Record<string, string | undefined>>,
+  { envFile }: { envFile?: string } = {},
+): LoadedConfig {
+  const file = envFile === undefined ? { variables: {}, faults: [] } : readEnvFile(envFile);
+  const sources: readonly Source[] = [env, file.variables];
+  const reading = readValues(sources);
+  const unknown = judgeUnknownNames(givenNames(sources));
+  const faults = [...file.faults, ...reading.faults, ...unknown.faults, ...crossFaults(reading)];
+  if (faults.length > 0) return { ok: false, faults };
+  // Without a fault, no variable was left out.
+  const { values, warnings } = settle(reading.values as Values, reading.given);
+  return { ok: true, config: deepFreeze(toConfig(values)), warnings: [...unknown.warnings, ...warnings] };
+}
+
+function toConfig(values: Values): Config {
+  return {
+    nodeEnv: values.NODE_ENV,
+    host: values.HOST,
+    port: values.PORT,
+    publicUrl: values.PUBLIC_URL,
+    trustProxy: values.TRUST_PROXY,
+    corsOrigins: values.CORS_ORIGINS ?? [],
+    socketTransports: values.SOCKET_TRANSPORTS,
+    dataDir: values.DATA_DIR,
+    sessions: {
+      codeLength: values.CODE_LENGTH,
+      codeTtlMs: values.CODE_TTL,
+      graceMs: values.PARTICIPANT_GRACE,
+      idleWarningMs: values.SESSION_IDLE_WARNING,
+      idleTimeoutMs: values.SESSION_IDLE_TIMEOUT,
+      ttlMs: values.SESSION_TTL,
+    },
+    messages: {
+      maxBytes: values.MESSAGE_MAX_BYTES,
+      hotMessages: values.HISTORY_HOT_MESSAGES,
+      retentionMs: values.MESSAGE_RETENTION,
+      retryHorizonMs: values.RETRY_HORIZON,
+    },
+    durability: values.DURABILITY,
+    limits: toLimits(values),
+    rateLimitFailPolicy: values.RATE_LIMIT_FAIL_POLICY,
+    auth: {
+      jwtSecrets: values.JWT_SECRET ?? [],
+      issuer: values.JWT_ISSUER,
+      audience: values.JWT_AUDIENCE,
+      accessTokenTtlMs: values.ACCESS_TOKEN_TTL,
+      refreshTokenTtlMs: values.REFRESH_TOKEN_TTL,
+      required: values.AUTH_REQUIRED,
+      registrationOpen: values.REGISTRATION_OPEN,
+    },
+    database: {
+      ssl: values.DATABASE_SSL,
+      sslCa: values.DATABASE_SSL_CA,
+      poolMin: values.DATABASE_POOL_MIN,
+      poolMax: values.DATABASE_POOL_MAX,
+    },
+    mail: { from: values.MAIL_FROM },
+    adminToken: values.ADMIN_TOKEN,
+    metricsToken: values.METRICS_TOKEN,
+    debugApi: values.DEBUG_API,
+    log: {
+      level: values.LOG_LEVEL,
+      dir: values.LOG_DIR,
+      retentionDays: values.LOG_RETENTION_DAYS,
+      format: values.LOG_FORMAT,
+    },
+    drain: { timeoutMs: values.DRAIN_TIMEOUT, delayMs: values.DRAIN_DELAY },
+  };
+}
+
+function toLimits(values: Values): Config['limits'] {
+  const entries = limitNames().map((name): [LimitName, LimitConfig] => [
+    name,
+    {
+      name,
+      scope: LIMITS[name].scope,
+      points: values[limitVariable(name, 'POINTS')],
+      durationMs: values[limitVariable(name, 'DURATION')] * 1000,
+      blockMs: values[limitVariable(name, 'BLOCK')] * 1000,
+    },
+  ]);
+  return Object.fromEntries(entries) as Record<LimitName, LimitConfig>; // fromEntries forgets which names it was given
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) Object.values(value).forEach(deepFreeze);
+  return Object.freeze(value);
+}

@@ -1,0 +1,440 @@
+import { randomBytes } from 'node:crypto';
+import { rootCertificates } from 'node:tls';
+import { describe, expect, it } from '@jest/globals';
+import { loadConfig } from '../config.ts';
+import { LIMIT_VARIABLES } from './limit-variables.ts';
+import { readValues } from './values.ts';
+import { variableNames, variableOf, VARIABLES, type VariableName } from './variables.ts';
+
+const SECRET = randomBytes(32).toString('base64url');
+const CERTIFICATE = rootCertificates[0] ?? '';
+
+/** Texts that the variable takes, with the value that each gives, and texts that it refuses. */
+interface Row {
+  readonly good: readonly (readonly [text: string, value: unknown])[];
+  readonly bad: readonly string[];
+}
+
+function durations(least: string, most: string): Row {
+  const tooMuch = `${Number.parseInt(most) + 1}${most.replace(/\d+/, '')}`;
+  return {
+    good: [
+      ['2s', 2000],
+      ['3m', 180_000],
+      ['1h', 3_600_000],
+      [least, expect.any(Number)],
+      [most, expect.any(Number)],
+    ],
+    bad: [
+      '24',
+      '0',
+      '1.5h',
+      '-1s',
+      '+5s',
+      '5 m',
+      ' 5m',
+      '5m ',
+      '5M',
+      '5min',
+      '1e3s',
+      '0x5s',
+      '05s',
+      's',
+      '1h30m',
+      tooMuch,
+    ],
+  };
+}
+
+const longDuration = durations('1ms', '365d');
+const notIntegers = ['0x50', '1e3', ' 80', '80 ', '+5', '-1', '3001abc', '1.0', '007', '1_000', '٣', 'NaN', 'Infinity'];
+const notFlags = ['1', '0', 'yes', 'TRUE', 'True', ' true', 'on', 'false,'];
+const text: Row = { good: [['acme', 'acme']], bad: [' acme', 'acme\n', 'a\u0000b', 'x'.repeat(257)] };
+const flags: Row = {
+  good: [
+    ['true', true],
+    ['false', false],
+  ],
+  bad: notFlags,
+};
+const token: Row = {
+  good: [['abcdefghijklmnop', 'abcdefghijklmnop']],
+  bad: ['abcdefghijklmno', 'abcdefgh ijklmnop', 'abcdefghijklmnop\n', 'abcdefghijklmnöp'],
+};
+const certificateRow: Row = {
+  good: [
+    [CERTIFICATE, CERTIFICATE],
+    [`${CERTIFICATE}\n${CERTIFICATE}`, expect.any(String)],
+  ],
+  bad: [
+    '/nonexistent/ca.pem',
+    '/',
+    '/dev/zero',
+    CERTIFICATE.replace(/\n.{20}/, '\nAAAA'),
+    '-----BEGIN PRIVATE KEY-----',
+  ],
+};
+const nodes: Row = {
+  good: [['redis-1:6379,10.0.0.1:7000, [::1]:7001', ['redis-1:6379', '10.0.0.1:7000', '[::1]:7001']]],
+  bad: ['redis-1', 'redis-1:6379,', 'redis-1:70000', 'redis://h:1', ':6379', '10.0.0.300:1', '[10.0.0.1]:1'],
+};
+
+const ROWS: Record<Exclude<VariableName, keyof typeof LIMIT_VARIABLES>, Row> = {
+  NODE_ENV: {
+    good: [['test', 'test']],
+    bad: ['prod', 'Production', 'staging', ' production'],
+  },
+  HOST: {
+    good: [
+      ['0.0.0.0', '0.0.0.0'],
+      ['::', '::'],
+      ['localhost', 'localhost'],
+      ['tandem.example', 'tandem.example'],
+    ],
+    bad: ['127.0.0.1:3001', '[::1]', 'http://localhost', '1.2.3', '256.1.1.1', 'a b', 'a..b', '-a', '*'],
+  },
+  PORT: {
+    good: [
+      ['0', 0],
+      ['80', 80],
+      ['65535', 65_535],
+    ],
+    bad: ['abc', '70000', '65536', ...notIntegers],
+  },
+  PUBLIC_URL: {
+    good: [
+      ['https://tandem.example', 'https://tandem.example'],
+      ['http://192.168.1.20:3001', 'http://192.168.1.20:3001'],
+      ['https://Tandem.Example:443/', 'https://tandem.example'],
+      ['http://[::1]:3001', 'http://[::1]:3001'],
+    ],
+    bad: [
+      'tandem.example|localhost:3001|//tandem.example|ftp://tandem.example|https://',
+      'https:/tandem.example|https://tandem.example/path|https://tandem.example//',
+      'https://tandem.example?a=1|https://tandem.example?|https://tandem.example#a',
+      'https://me:pw@tandem.example|https://@tandem.example| https://tandem.example',
+      'https://tandem.example:70000|https://a b|https://a\\b|javascript:alert(1)',
+    ].flatMap((list) => list.split('|')),
+  },
+  TRUST_PROXY: {
+    good: [
+      ['0', { kind: 'hops', hops: 0 }],
+      ['32', { kind: 'hops', hops: 32 }],
+      ['10.0.0.1', { kind: 'networks', networks: ['10.0.0.1'] }],
+      [
+        '10.0.0.0/8, fd00::/8,2001:db8::1,::ffff:10.0.0.1/104',
+        { kind: 'networks', networks: ['10.0.0.0/8', 'fd00::/8', '2001:db8::1', '::ffff:10.0.0.1/104'] },
+      ],
+    ],
+    bad: [
+      'true|TRUE|false|loopback|33|-1|1.5|01|1,2|10.0.0.0/33|10.0.0.0/|10.0.0.0/08|10.0.0/8|010.0.0.1',
+      '::1/129|::/0|0.0.0.0/0|10.0.0.1,|10.0.0.1;10.0.0.2|fe80::1%eth0|1e1|0x1|*',
+    ].flatMap((list) => list.split('|')),
+  },
+  CORS_ORIGINS: {
+    good: [
+      ['*', '*'],
+      ['https://a.example', ['https://a.example']],
+      ['https://a.example, http://localhost:5173', ['https://a.example', 'http://localhost:5173']],
+      ['HTTPS://A.example:443,https://a.example', ['https://a.example']],
+      ['http://[::1]:8080', ['http://[::1]:8080']],
+    ],
+    bad: [
+      'a.example|localhost:5173|null|https://a.example/|https://a.example/app|https://a.example?x',
+      'https://me:pw@a.example|https://*.a.example|*,https://a.example|https://a.example,',
+      'https://a.example https://b.example|ftp://a.example|https://|https://a.example:99999',
+      'https:a.example',
+    ].flatMap((list) => list.split('|')),
+  },
+  SOCKET_TRANSPORTS: {
+    good: [
+      ['websocket', ['websocket']],
+      ['websocket,polling', ['websocket', 'polling']],
+    ],
+    bad: ['polling', 'polling,websocket', 'websocket, polling', 'WebSocket', 'webtransport', 'websocket,'],
+  },
+  DRAIN_TIMEOUT: durations('0s', '1h'),
+  DRAIN_DELAY: durations('0s', '1h'),
+  DATA_DIR: {
+    good: [['/var/lib/tandem', '/var/lib/tandem']],
+    bad: ['~', '~/tandem', '/var/\u0000'],
+  },
+  CODE_LENGTH: {
+    good: [
+      ['6', 6],
+      ['12', 12],
+    ],
+    bad: ['5', '13', ...notIntegers],
+  },
+  CODE_TTL: { ...longDuration, bad: [...longDuration.bad, '0s'] },
+  PARTICIPANT_GRACE: durations('0s', '365d'),
+  SESSION_IDLE_WARNING: { ...longDuration, bad: [...longDuration.bad, '0s'] },
+  SESSION_IDLE_TIMEOUT: durations('10ms', '365d'),
+  SESSION_TTL: { ...longDuration, bad: [...longDuration.bad, '0s'] },
+  MESSAGE_MAX_BYTES: {
+    good: [
+      ['1', 1],
+      ['49152', 49_152],
+    ],
+    bad: ['0', '49153', '16k', ...notIntegers],
+  },
+  HISTORY_HOT_MESSAGES: {
+    good: [
+      ['1', 1],
+      ['100000', 100_000],
+    ],
+    bad: ['0', '100001', ...notIntegers],
+  },
+  MESSAGE_RETENTION: durations('1ms', '3650d'),
+  RETRY_HORIZON: longDuration,
+  DURABILITY: {
+    good: ['auto', 'archived', 'redis_always', 'redis_everysec', 'redis_memory'].map(
+      (level) => [level, level] as const,
+    ),
+    bad: ['Auto', 'redis', 'fsync', 'archived '],
+  },
+  JWT_SECRET: {
+    good: [
+      [SECRET, [SECRET]],
+      ['x'.repeat(32), ['x'.repeat(32)]],
+      [`${SECRET},${'ü'.repeat(16)}`, [SECRET, 'ü'.repeat(16)]],
+    ],
+    bad: [
+      'x'.repeat(31),
+      'ü'.repeat(15),
+      `${SECRET},`,
+      `,${SECRET}`,
+      `${SECRET}, ${SECRET}`,
+      `${SECRET}\n`,
+      `${SECRET},${SECRET},${SECRET}`,
+    ],
+  },
+  JWT_JWKS_URL: {
+    good: [['https://id.example/jwks', expect.any(String)]],
+    bad: ['id.example/jwks', 'file:///etc/passwd'],
+  },
+  JWT_ISSUER: text,
+  JWT_AUDIENCE: text,
+  ACCESS_TOKEN_TTL: { ...durations('1s', '365d'), bad: ['0s', '999ms', '15'] },
+  REFRESH_TOKEN_TTL: { ...durations('1s', '365d'), bad: ['0s', '999ms', '7'] },
+  AUTH_REQUIRED: { good: [['false', false]], bad: ['true', ...notFlags] },
+  REGISTRATION_OPEN: flags,
+  API_KEYS: {
+    good: [[`shop:${'a1'.repeat(32)}, till:${'0F'.repeat(32)}`, expect.any(Array)]],
+    bad: [
+      'shop',
+      'shop:',
+      `shop:${'a1'.repeat(31)}`,
+      `shop:${'g1'.repeat(32)}`,
+      `:${'a1'.repeat(32)}`,
+      `shop:${'a1'.repeat(32)},`,
+    ],
+  },
+  ADMIN_TOKEN: token,
+  METRICS_TOKEN: token,
+  WEBHOOK_SECRET: { good: [['whsec_anything', expect.any(String)]], bad: [] },
+  DEBUG_API: { good: [['false', false]], bad: ['true', ...notFlags] },
+  LOG_LEVEL: {
+    good: [
+      ['error', 'error'],
+      ['WARN', 'warn'],
+      ['Info', 'info'],
+      ['dEbUg', 'debug'],
+    ],
+    bad: ['loud', 'warning', 'trace', ' info', '3'],
+  },
+  LOG_DIR: {
+    good: [
+      ['-', null],
+      ['/var/log/tandem', '/var/log/tandem'],
+    ],
+    bad: ['~/logs', 'a\u0000'],
+  },
+  LOG_RETENTION_DAYS: {
+    good: [
+      ['1', 1],
+      ['3650', 3650],
+    ],
+    bad: ['0', '3651', '14d', ...notIntegers],
+  },
+  LOG_FORMAT: {
+    good: [
+      ['pretty', 'pretty'],
+      ['json', 'json'],
+    ],
+    bad: ['JSON', 'text', 'json '],
+  },
+  RATE_LIMIT_FAIL_POLICY: {
+    good: [
+      ['memory', 'memory'],
+      ['closed', 'closed'],
+      ['open', 'open'],
+    ],
+    bad: ['Memory', 'fail', 'true'],
+  },
+  DATABASE_URL: {
+    good: [
+      ['postgres://u:p@h:5432/d', expect.any(String)],
+      ['postgresql:///d', expect.any(String)],
+    ],
+    bad: ['mysql://h/d', 'h:5432', 'postgres://', 'postgres://h:99999/d', 'postgres://h/d '],
+  },
+  DATABASE_SSL: flags,
+  DATABASE_SSL_CA: certificateRow,
+  DATABASE_POOL_MIN: {
+    good: [
+      ['0', 0],
+      ['1000', 1000],
+    ],
+    bad: ['1001', ...notIntegers],
+  },
+  DATABASE_POOL_MAX: {
+    good: [
+      ['1', 1],
+      ['1000', 1000],
+    ],
+    bad: ['0', '1001', ...notIntegers],
+  },
+  SUPABASE_URL: { good: [['https://x.supabase.co', expect.any(String)]], bad: ['x.supabase.co', 'postgres://x'] },
+  SUPABASE_SERVICE_ROLE_KEY: { good: [['a.b.c', expect.any(String)]], bad: [] },
+  REDIS_URL: {
+    good: [
+      ['redis://h', expect.any(String)],
+      ['rediss://u:p@h:6379/0', expect.any(String)],
+    ],
+    bad: ['http://h', 'valkey://h', 'h:6379', 'redis://', 'redis:h', 'unix:///tmp/redis.sock'],
+  },
+  REDIS_HOST: { good: [['h', 'h']], bad: [' h'] },
+  REDIS_PORT: { good: [['6379', 6379]], bad: ['0', '65536', 'tcp://10.0.0.1:6379', ...notIntegers] },
+  REDIS_USERNAME: { good: [['app', 'app']], bad: ['app\n'] },
+  REDIS_PASSWORD: { good: [['anything at all', expect.any(String)]], bad: [] },
+  REDIS_DB: { good: [['0', 0]], bad: notIntegers },
+  REDIS_TLS: flags,
+  REDIS_TLS_CA: certificateRow,
+  REDIS_CLUSTER_NODES: nodes,
+  REDIS_SENTINELS: nodes,
+  REDIS_SENTINEL_NAME: { good: [['primary', 'primary']], bad: ['primary '] },
+  REDIS_KEY_PREFIX: { good: [['tandem', 'tandem']], bad: ['tandem\n', 'x'.repeat(65)] },
+  SMTP_URL: {
+    good: [
+      ['smtp://h:25', expect.any(String)],
+      ['smtps://u:p@h', expect.any(String)],
+    ],
+    bad: ['http://h', 'h:25'],
+  },
+  MAIL_FROM: {
+    good: [
+      ['tandem@example.org', 'tandem@example.org'],
+      ['Tandem <no-reply@example.org>', 'Tandem <no-reply@example.org>'],
+    ],
+    bad: [
+      'tandem',
+      '@example.org',
+      'a@b@c',
+      'a@example.org,b@example.org',
+      'a@example.org\r\nBcc: b@example.org',
+      'T <a@example.org',
+      'a@[10.0.0.1]',
+    ],
+  },
+  OTEL_EXPORTER_OTLP_ENDPOINT: {
+    good: [['http://collector:4318', expect.any(String)]],
+    bad: ['collector:4318', 'grpc://collector'],
+  },
+};
+
+function limitRow(name: string): Row {
+  if (name.endsWith('_POINTS'))
+    return {
+      good: [
+        ['0', 0],
+        ['1000000', 1_000_000],
+      ],
+      bad: ['1000001', '10/minutes', ...notIntegers],
+    };
+  const least = name.endsWith('_DURATION') ? 1 : 0;
+  const bad = ['60s', '10/minutes', '31536001', ...notIntegers, ...(least === 1 ? ['0'] : [])];
+  return {
+    good: [
+      [String(least), least],
+      ['86400', 86_400],
+    ],
+    bad,
+  };
+}
+
+function rowOf(name: VariableName): Row {
+  return name in LIMIT_VARIABLES ? limitRow(name) : ROWS[name as keyof typeof ROWS];
+}
+
+function faultsOf(env: Record<string, string>): readonly string[] {
+  const loaded = loadConfig(env);
+  return loaded.ok ? [] : loaded.faults;
+}
+
+describe.each(variableNames())('%s', (name) => {
+  const variable = variableOf(name);
+  const { good, bad } = rowOf(name);
+  const isMissing = variable?.missingPart !== undefined;
+
+  it('takes good values', () => {
+    for (const [value, expected] of good) {
+      const { values, faults } = readValues([{ [name]: value }]);
+      if (isMissing) {
+        expect(faults).toEqual([expect.stringMatching(`^${name}: .*not available in this version`)]);
+        expect(variable.parse(value, { production: true })).toEqual({ ok: true, value: expected });
+      } else {
+        expect({ value, faults }).toEqual({ value, faults: [] });
+        expect(values[name]).toEqual(expected);
+      }
+    }
+  });
+
+  it('refuses bad values in lines of its own', () => {
+    for (const value of bad) {
+      const lines = readValues([{ [name]: value }]).faults;
+      const shape = lines.filter((line) => !line.includes('it not to be set'));
+      expect({ value, faults: shape.length > 0 }).toEqual({ value, faults: true });
+      expect(lines.every((line) => line.startsWith(`${name}: received `) && line.includes('; expected '))).toBe(true);
+      expect(lines.length - shape.length).toBe(isMissing ? 1 : 0);
+    }
+  });
+
+  it('never shows a secret', () => {
+    if (variable?.secret !== true) return;
+    for (const value of [...good.map(([text]) => text), ...bad].filter((candidate) => candidate.length > 3)) {
+      if (value.endsWith('://')) continue; // a scheme alone, which the fault names as expected
+      expect(faultsOf({ [name]: value, PORT: 'x' }).join('\n')).not.toContain(value.trim());
+    }
+  });
+});
+
+it('every variable of the table is in the matrix, and no other', () => {
+  const names = [...Object.keys(ROWS), ...Object.keys(LIMIT_VARIABLES)];
+  expect(new Set(names)).toEqual(new Set(Object.keys(VARIABLES)));
+});
+
+describe('secrets in faults', () => {
+  it('no part of any secret occurs, not even in pieces', () => {
+    const planted = Object.fromEntries(
+      variableNames()
+        .filter((name) => variableOf(name)?.secret)
+        .map((name) => [
+          name,
+          `planted ${randomBytes(6).toString('hex')},planted,${randomBytes(6).toString('hex')}:x@y`,
+        ]),
+    );
+    expect(Object.keys(planted)).toHaveLength(10);
+    const output = faultsOf({
+      ...planted,
+      NODE_ENV: 'production',
+      SUPABASE_ANON_KEY: 'planted',
+      OTEL_EXPORTER_OTLP_HEADERS: 'planted',
+    });
+    expect(output.length).toBeGreaterThanOrEqual(12);
+    const pieces = Object.values(planted)
+      .flatMap((value) => value.split(/[ ,:]/))
+      .filter((piece) => piece.length > 3);
+    expect(pieces.filter((piece) => output.join('\n').includes(piece))).toEqual([]);
+  });
+});

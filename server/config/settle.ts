@@ -1,0 +1,19 @@
+import type { Reading } from './values.ts';
+import type { Values } from './variables.ts';
+
+/**
+ * Lets a default give way where somebody chose a smaller value for the variable that bounds it: whoever sets only
+ * SESSION_IDLE_TIMEOUT=4m means that, and not a fault about a warning that he never set.
+ */
+export function settle(values: Values, given: Reading['given']): { values: Values; warnings: string[] } {
+  const warnings: string[] = [];
+  let { SESSION_IDLE_WARNING: warningMs, DATABASE_POOL_MIN: poolMin } = values;
+  if (!given.has('SESSION_IDLE_WARNING') && warningMs >= values.SESSION_IDLE_TIMEOUT) {
+    warningMs = Math.ceil(values.SESSION_IDLE_TIMEOUT / 2);
+    warnings.push(
+      `SESSION_IDLE_WARNING: its default is not below SESSION_IDLE_TIMEOUT; idle sessions are warned after ${warningMs} ms`,
+    );
+  }
+  if (!given.has('DATABASE_POOL_MIN')) poolMin = Math.min(poolMin, values.DATABASE_POOL_MAX);
+  return { values: { ...values, SESSION_IDLE_WARNING: warningMs, DATABASE_POOL_MIN: poolMin }, warnings };
+}

@@ -1,0 +1,65 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { resolve } from 'node:path';
+import express, { type Request, type Response } from 'express';
+import { TandemError } from '../../protocol/errors.ts';
+import type { ClientIp } from '../limits/client-ip.ts';
+import type { Health } from '../observability/health.ts';
+import type { Logger } from '../observability/logger.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import { createErrorResponder } from './error-handler.ts';
+import { cors } from './middleware/cors.ts';
+import { jsonBody } from './middleware/json-body.ts';
+import { pathGuard } from './middleware/path-guard.ts';
+import { openContext } from './middleware/request-context.ts';
+import { securityHeaders } from './middleware/security-headers.ts';
+import { healthRoutes } from './routes/health.ts';
+import { metricsRoutes } from './routes/metrics.ts';
+import { pageRoutes } from './routes/pages.ts';
+
+export interface AppOptions {
+  health: Health;
+  metrics: Metrics;
+  logger: Logger;
+  clientIp: (request: IncomingMessage) => ClientIp;
+  /** Directory of the built pages; what is missing in it is a 404. */
+  webDir: string;
+  metricsToken: string | null;
+  /** Origins other than our own that may read the API. */
+  corsOrigins: '*' | readonly string[];
+  isProduction: boolean;
+}
+
+/** Everything that is spoken over HTTP. The order of the handlers is the order of the checks. */
+export function createApp(options: AppOptions): RequestListener {
+  const { health, metrics, logger, clientIp, metricsToken } = options;
+  const app = express();
+  app.disable('x-powered-by');
+  // Repeated and bracketed parameters stay what they are, so that a route can refuse them.
+  app.set('query parser', 'simple');
+
+  app.use(...securityHeaders(options.isProduction));
+  app.use(pathGuard);
+  app.use(['/api', '/health'], cors(options.corsOrigins));
+  app.use('/api', (_request, response, next) => {
+    response.setHeader('Cache-Control', 'no-store');
+    next();
+  });
+  app.use('/api', ...jsonBody());
+  app.use(healthRoutes(health));
+  app.use(metricsRoutes({ metrics, logger, clientIp, metricsToken }));
+  app.use(pageRoutes(resolve(options.webDir)));
+  app.use((_request, _response, next) => {
+    next(new TandemError('UNKNOWN_COMMAND'));
+  });
+
+  const respond = createErrorResponder(logger);
+  // Also what no route can be looked up for, such as the target `http://[/`: Express gives that up before its first
+  // handler, and would answer with HTML by itself.
+  const giveUp = (request: IncomingMessage, response: ServerResponse) => (thrown?: unknown) =>
+    respond(thrown ?? new TandemError('INVALID_PAYLOAD', 'The request target is not a path.'), request, response);
+  return (request, response) => {
+    openContext(request, response, metrics);
+    // Express makes its own request and response of the two, by setting their prototypes.
+    app(request as Request, response as Response, giveUp(request, response));
+  };
+}

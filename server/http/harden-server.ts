@@ -1,0 +1,103 @@
+import { STATUS_CODES, type Server, type ServerOptions, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { requestIdOf } from './middleware/request-context.ts';
+import { createProblem, PROBLEM_TYPE } from './problem.ts';
+
+/**
+ * For `http.createServer`: the look-out for late requests, 30 s apart by default, cannot be set later, and without it
+ * the timeouts below would be exceeded by as much. Node.js answers 431 above `maxHeaderSize` by itself.
+ */
+export const SERVER_OPTIONS = {
+  connectionsCheckingInterval: 1000,
+  maxHeaderSize: 16 * 1024,
+} as const satisfies ServerOptions;
+
+/** Milliseconds. They end with the upgrade of a connection: sockets have their own. */
+export const SERVER_TIMEOUTS = {
+  /** Also for a connection that never says anything. */
+  headersTimeout: 10_000,
+  requestTimeout: 15_000,
+  /** Longer than the 60 s of common balancers, which would else use a connection that is just being closed. */
+  keepAliveTimeout: 65_000,
+} as const;
+
+const MAX_HEADERS = 100;
+
+const LINGER_MS = 1000;
+
+type Timeouts = Readonly<Record<keyof typeof SERVER_TIMEOUTS, number>>;
+
+/** Bounds what a connection may take, and answers what is not HTTP with a problem document instead of a bare line. */
+export function hardenServer(server: Server, timeouts: Timeouts = SERVER_TIMEOUTS): void {
+  server.headersTimeout = timeouts.headersTimeout;
+  server.requestTimeout = timeouts.requestTimeout;
+  server.keepAliveTimeout = timeouts.keepAliveTimeout;
+  server.maxHeadersCount = MAX_HEADERS;
+
+  const answered = new WeakSet<Duplex>();
+  const inFlight = new WeakMap<Duplex, ServerResponse>();
+  server.on('request', (request, response) => {
+    inFlight.set(request.socket, response);
+  });
+  // An expectation that is not known is passed over (RFC 9110, 10.1.1) rather than answered with an empty 417.
+  server.on('checkExpectation', (request, response) => {
+    server.emit('request', request, response);
+  });
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    const response = inFlight.get(socket);
+    // Also true for an answer that did not wait for the end of its request: a second one would belong to nothing.
+    const isAnswering = response?.headersSent === true && !(response.writableFinished && response.req.complete);
+    if (answered.has(socket)) return;
+    // Somebody else's answer is on its way, nobody listens any more, or nothing was asked.
+    if (isAnswering || !socket.writable || error.code === 'ECONNRESET' || isSilent(socket)) {
+      socket.destroy();
+      return;
+    }
+    answered.add(socket);
+    socket.end(rawAnswer(statusOf(error)));
+    // Closing with bytes unread would reset the connection, and the peer might lose the answer: read on for a moment.
+    const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+    socket.once('close', () => clearTimeout(timer));
+  });
+}
+
+function isSilent(socket: Duplex): boolean {
+  return 'bytesRead' in socket && socket.bytesRead === 0;
+}
+
+function statusOf({ code }: NodeJS.ErrnoException): 400 | 408 | 413 | 431 {
+  switch (code) {
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return 408;
+    case 'HPE_HEADER_OVERFLOW':
+      return 431;
+    case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
+      return 413;
+    default:
+      return 400;
+  }
+}
+
+const DETAILS = {
+  400: 'This is not a request of HTTP.',
+  408: 'The request took too long to arrive.',
+  413: 'The body must not be larger than 64 KiB.',
+  431: 'The headers must not be larger than 16 KiB.',
+} as const;
+
+function rawAnswer(status: keyof typeof DETAILS): string {
+  const requestId = requestIdOf(undefined);
+  const code = status === 413 ? 'PAYLOAD_TOO_LARGE' : 'INVALID_PAYLOAD';
+  const body = JSON.stringify(createProblem(code, requestId, DETAILS[status], status));
+  return [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
+    `Content-Type: ${PROBLEM_TYPE}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    `X-Request-Id: ${requestId}`,
+    'X-Content-Type-Options: nosniff',
+    'Cache-Control: no-store',
+    'Connection: close',
+    '',
+    body,
+  ].join('\r\n');
+}

@@ -1,0 +1,58 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { v7 as uuidv7 } from 'uuid';
+import type { Metrics } from '../../observability/metrics.ts';
+
+/** What is known of a request while it runs. */
+export interface RequestContext {
+  requestId: string;
+  /** The pattern of the route that took it; metrics are told this and never the URL. */
+  route: string;
+}
+
+const SANE_ID = /^[A-Za-z0-9._-]{1,128}$/;
+
+/** Label of a status when the caller went away before the answer, as nginx has it. */
+const CLIENT_GONE = 499;
+
+/** How long the rest of a body is read and thrown away after the request was answered without it. */
+const DISCARD_MS = 5000;
+
+const contexts = new WeakMap<ServerResponse, RequestContext>();
+
+/** Before all handlers: names the request, and measures it when it is over. */
+export function openContext(request: IncomingMessage, response: ServerResponse, metrics: Metrics): void {
+  const startedAt = performance.now();
+  const context = { requestId: requestIdOf(request.headers['x-request-id']), route: 'unmatched' };
+  contexts.set(response, context);
+  response.setHeader('X-Request-Id', context.requestId);
+  response.once('finish', () => {
+    if (!request.complete) discardRest(request);
+  });
+  response.once('close', () => {
+    const status = response.writableFinished ? response.statusCode : CLIENT_GONE;
+    metrics.httpRequest(request.method ?? '', context.route, status, (performance.now() - startedAt) / 1000);
+  });
+}
+
+export function contextOf(response: ServerResponse): RequestContext {
+  const context = contexts.get(response);
+  if (context === undefined) throw new Error('the request has no context: openContext comes before all handlers');
+  return context;
+}
+
+/** The caller's own id when it is fit for a log and a header, else a new one. */
+export function requestIdOf(given: string | string[] | undefined): string {
+  return typeof given === 'string' && SANE_ID.test(given) ? given : uuidv7();
+}
+
+/**
+ * Node.js reads the rest of an unwanted body and throws it away. Closing at once instead could cost the caller the
+ * answer, because unread bytes turn the close into a reset; going on without a bound would serve an endless body.
+ */
+function discardRest(request: IncomingMessage): void {
+  const timer = setTimeout(() => {
+    if (!request.complete) request.socket.destroy();
+  }, DISCARD_MS);
+  timer.unref();
+  request.once('close', () => clearTimeout(timer));
+}

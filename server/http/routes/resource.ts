@@ -1,0 +1,32 @@
+import type { RequestHandler, Router } from 'express';
+import { TandemError } from '../../../protocol/errors.ts';
+import { contextOf } from '../middleware/request-context.ts';
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+/** One route with all of its methods. */
+export function resource(router: Router, pattern: string, handlers: Partial<Record<Method, RequestHandler>>): void {
+  router.all(pattern, methods(pattern, handlers));
+}
+
+/**
+ * HEAD goes with GET, OPTIONS tells the methods, and any other is refused with `Allow` instead of looking like a route
+ * that does not exist. `label` is what metrics call the route.
+ */
+export function methods(label: string, handlers: Partial<Record<Method, RequestHandler>>): RequestHandler {
+  const byMethod = new Map<string, RequestHandler>(Object.entries(handlers));
+  const get = byMethod.get('GET');
+  if (get !== undefined) byMethod.set('HEAD', get);
+  const allow = [...byMethod.keys(), 'OPTIONS'].join(', ');
+  return async (request, response, next) => {
+    contextOf(response).route = label;
+    const handler = byMethod.get(request.method);
+    if (handler !== undefined) {
+      await handler(request, response, next);
+      return;
+    }
+    response.setHeader('Allow', allow);
+    if (request.method !== 'OPTIONS') throw new TandemError('METHOD_NOT_ALLOWED', `Use one of ${allow}.`);
+    response.status(204).end();
+  };
+}

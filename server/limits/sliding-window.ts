@@ -1,0 +1,132 @@
+/**
+ * Sliding windows, exactly: a point that was taken at `t` counts until `t + duration`, so no window of the duration
+ * ever holds more points than the limit has. (A fixed window lets twice the limit through around its edge.)
+ *
+ * Memory: 8 bytes a point that was taken within the duration, and a bound on the number of buckets.
+ */
+import type { LimitInfo } from '../../protocol/errors.ts';
+import type { LimitRequest } from '../../protocol/limits.ts';
+
+/** Points of one bucket. `now` never goes back further than the callers' clock does. */
+export class SlidingWindow {
+  /** Times of the points, ascending; those before `#start` are over. */
+  #times: number[] = [];
+  #start = 0;
+  #blockedUntil = 0;
+
+  /** Milliseconds until a point can be taken; 0 when one can. */
+  waitMs(points: number, durationMs: number, now: number): number {
+    if (this.#blockedUntil > now) return this.#blockedUntil - now;
+    this.#forget(now - durationMs);
+    if (this.#times.length - this.#start < points) return 0;
+    // With `points` in the window, there is room again when the oldest of the newest `points` is over.
+    const oldest = this.#times[this.#times.length - points];
+    return oldest === undefined ? 0 : oldest + durationMs - now;
+  }
+
+  take(now: number): void {
+    this.#times.push(now);
+  }
+
+  /** Takes back the newest point that was taken at that time. */
+  giveBack(takenAt: number): void {
+    const index = this.#times.lastIndexOf(takenAt);
+    if (index >= this.#start) this.#times.splice(index, 1);
+  }
+
+  block(until: number): void {
+    this.#blockedUntil = Math.max(this.#blockedUntil, until);
+  }
+
+  /** True when nothing of it counts any more. */
+  isOver(durationMs: number, now: number): boolean {
+    const newest = this.#times[this.#times.length - 1];
+    return this.#blockedUntil <= now && (newest === undefined || newest + durationMs <= now);
+  }
+
+  #forget(upTo: number): void {
+    while (this.#start < this.#times.length && (this.#times[this.#start] ?? 0) <= upTo) this.#start += 1;
+    if (this.#start > 64 && this.#start * 2 > this.#times.length) {
+      this.#times = this.#times.slice(this.#start);
+      this.#start = 0;
+    }
+  }
+}
+
+export type Verdict =
+  { readonly kind: 'taken' } | { readonly kind: 'refused'; readonly limit: LimitInfo; readonly retryAfterMs: number };
+
+interface Bucket {
+  readonly window: SlidingWindow;
+  readonly durationMs: number;
+}
+
+/** Buckets of many limits. Above `maxBuckets` the oldest bucket is forgotten: a flood of addresses costs no memory. */
+export class SlidingWindows {
+  readonly #buckets = new Map<string, Bucket>();
+  readonly #maxBuckets: number;
+  #nextSweepAt = 0;
+
+  constructor(maxBuckets = 200_000) {
+    this.#maxBuckets = maxBuckets;
+  }
+
+  /** A point of each limit, or of none when one refuses; the refusal names the limit with the longest wait. */
+  takeAll(requests: readonly LimitRequest[], now: number): Verdict {
+    let refusal: { limit: LimitInfo; retryAfterMs: number } | null = null;
+    for (const request of requests) {
+      const retryAfterMs = this.waitOf(request, now);
+      if (retryAfterMs > (refusal?.retryAfterMs ?? 0)) refusal = { limit: request.info, retryAfterMs };
+    }
+    if (refusal !== null) return { kind: 'refused', ...refusal };
+    for (const request of requests) this.#windowOf(request, now).take(now);
+    return { kind: 'taken' };
+  }
+
+  giveBack(requests: readonly LimitRequest[], takenAt: number): void {
+    for (const request of requests) this.#buckets.get(keyOf(request))?.window.giveBack(takenAt);
+  }
+
+  /** Counts without refusing; with the last point the bucket is blocked. */
+  record(request: LimitRequest, now: number): void {
+    const window = this.#windowOf(request, now);
+    window.take(now);
+    const isExhausted = window.waitMs(request.info.points, request.info.durationSeconds * 1000, now) > 0;
+    if (isExhausted && request.blockMs > 0) window.block(now + request.blockMs);
+  }
+
+  waitOf(request: LimitRequest, now: number): number {
+    const bucket = this.#buckets.get(keyOf(request));
+    return bucket === undefined ? 0 : bucket.window.waitMs(request.info.points, bucket.durationMs, now);
+  }
+
+  get size(): number {
+    return this.#buckets.size;
+  }
+
+  #windowOf(request: LimitRequest, now: number): SlidingWindow {
+    const key = keyOf(request);
+    const known = this.#buckets.get(key);
+    if (known !== undefined) return known.window;
+    this.#makeRoom(now);
+    const window = new SlidingWindow();
+    this.#buckets.set(key, { window, durationMs: request.info.durationSeconds * 1000 });
+    return window;
+  }
+
+  #makeRoom(now: number): void {
+    if (now >= this.#nextSweepAt) {
+      this.#nextSweepAt = now + 10_000;
+      for (const [key, { window, durationMs }] of this.#buckets) {
+        if (window.isOver(durationMs, now)) this.#buckets.delete(key);
+      }
+    }
+    if (this.#buckets.size < this.#maxBuckets) return;
+    const oldest = this.#buckets.keys().next();
+    if (oldest.done !== true) this.#buckets.delete(oldest.value);
+  }
+}
+
+function keyOf(request: LimitRequest): string {
+  return `${request.info.name}:${request.bucket}`;
+}

@@ -1,0 +1,60 @@
+/** `npm run migrate`: brings the database to where this code needs it, without starting the server. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { loadConfig } from './config.ts';
+import { DataDirectoryInUseError } from './durable/data-directory-lock.ts';
+import { startEmbeddedPostgres } from './durable/embedded.ts';
+import { migrate } from './durable/migrate.ts';
+import { MIGRATIONS_DIRECTORY } from './durable/migration-files.ts';
+import { MigrationError } from './durable/migration-error.ts';
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const loaded = loadConfig(process.env, { envFile: resolve('.env') });
+  if (!loaded.ok) {
+    for (const fault of loaded.faults) console.error(fault);
+    return 78;
+  }
+  for (const warning of loaded.warnings) console.error(warning);
+  try {
+    const applied = await migrateEmbedded(loaded.config.dataDir);
+    for (const name of applied) console.log(`Applied ${name}`);
+    if (applied.length === 0) console.log('The database is up to date.');
+    return 0;
+  } catch (error) {
+    // These say all there is to say; of others the stack is needed.
+    const isExpected = error instanceof MigrationError || error instanceof DataDirectoryInUseError;
+    console.error(isExpected ? error.message : error);
+    return 1;
+  }
+}
+
+async function migrateEmbedded(dataDir: string): Promise<string[]> {
+  const postgres = await startEmbeddedPostgres({
+    dataDir,
+    onEvent: (event, error) => {
+      if (event === 'lost') console.error(error?.message ?? 'The embedded Postgres was lost');
+    },
+  });
+  try {
+    return (await migrate(postgres.connection, MIGRATIONS_DIRECTORY, codeVersion())).applied;
+  } finally {
+    await postgres.stop();
+  }
+}
+
+/** Of package.json, which lies above the source and one level further above the build. */
+function codeVersion(): string {
+  for (const path of ['../package.json', '../../package.json']) {
+    try {
+      const parsed: unknown = JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8'));
+      if (typeof parsed === 'object' && parsed !== null && 'version' in parsed && typeof parsed.version === 'string') {
+        return parsed.version;
+      }
+    } catch {
+      // Not here: the next one.
+    }
+  }
+  throw new Error('There is no package.json that names the version of the code');
+}

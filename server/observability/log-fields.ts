@@ -1,0 +1,120 @@
+import type { ErrorCode } from '../../protocol/errors.ts';
+import type { JsonObject, JsonValue } from '../../protocol/session.ts';
+import { maskIp } from './mask-ip.ts';
+
+/**
+ * All that a log line may carry. A field that is not listed here is dropped at runtime too, so that a token, a code, a
+ * body or an address cannot get into a log by way of a spread object. `undefined` means absent.
+ */
+export interface LogFields {
+  requestId?: string | undefined;
+  sessionId?: string | undefined;
+  participantId?: string | undefined;
+  connectionId?: string | undefined;
+  /** Written masked: 192.0.2.x, or the first /48 of IPv6. */
+  ip?: string | undefined;
+  command?: string | undefined;
+  errorCode?: ErrorCode | undefined;
+  reason?: string | undefined;
+  limit?: string | undefined;
+  scope?: string | undefined;
+  phase?: string | undefined;
+  signal?: string | undefined;
+  route?: string | undefined;
+  query?: string | undefined;
+  durationMs?: number | undefined;
+  delayMs?: number | undefined;
+  count?: number | undefined;
+  attempt?: number | undefined;
+  seq?: number | undefined;
+  epoch?: number | undefined;
+  bytes?: number | undefined;
+  exitCode?: number | undefined;
+  host?: string | undefined;
+  port?: number | undefined;
+  state?: string | undefined;
+  database?: string | undefined;
+  durability?: string | undefined;
+  version?: string | undefined;
+  /** Configured limits, as `server_started` names them. */
+  limits?: JsonObject | undefined;
+  /** Written as name, message and stack; no other property of it. */
+  error?: unknown;
+}
+
+type Serializer = (value: unknown) => JsonValue | undefined;
+
+const SERIALIZERS: { readonly [Name in keyof Required<LogFields>]: Serializer } = {
+  requestId: text,
+  sessionId: text,
+  participantId: text,
+  connectionId: text,
+  ip: (value) => (typeof value === 'string' ? maskIp(value) : undefined),
+  command: text,
+  errorCode: text,
+  reason: text,
+  limit: text,
+  scope: text,
+  phase: text,
+  signal: text,
+  route: text,
+  query: text,
+  durationMs: (value) => (typeof value === 'number' ? finite(Math.round(value * 1000) / 1000) : undefined),
+  delayMs: finite,
+  count: finite,
+  attempt: finite,
+  seq: finite,
+  epoch: finite,
+  bytes: finite,
+  exitCode: finite,
+  host: text,
+  port: finite,
+  state: text,
+  database: text,
+  durability: text,
+  version: text,
+  limits: (value) => (isJsonObject(value) ? value : undefined),
+  error: describeError,
+};
+
+const FIELDS = Object.entries(SERIALIZERS);
+
+/** Longest text that a field keeps: a command name from the wire may have 60,000 characters. */
+const MAX_TEXT = 256;
+const MAX_STACK = 8192;
+
+/** The allowed fields, masked and shortened, in a constant order. */
+export function serializeFields(fields: LogFields): JsonObject {
+  const serialized: JsonObject = {};
+  for (const [name, serialize] of FIELDS) {
+    if (!Object.hasOwn(fields, name)) continue;
+    const value = serialize(fields[name as keyof LogFields]);
+    if (value !== undefined) serialized[name] = value;
+  }
+  return serialized;
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? shorten(value, MAX_TEXT) : undefined;
+}
+
+function finite(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+}
+
+function describeError(value: unknown): JsonValue | undefined {
+  if (value === undefined) return undefined;
+  // What is thrown but is no Error may be anything, a request body too: its type is all that is safe to write.
+  if (!(value instanceof Error)) return { name: 'NotAnError', message: `thrown value of type ${typeof value}` };
+  const described: JsonObject = { name: shorten(value.name, MAX_TEXT), message: shorten(value.message, MAX_STACK) };
+  if (typeof value.stack === 'string') described.stack = shorten(value.stack, MAX_STACK);
+  return described;
+}
+
+function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function shorten(value: string, length: number): string {
+  return value.length <= length ? value : `${value.slice(0, length)}...`;
+}

@@ -1,0 +1,180 @@
+import fs from 'node:fs';
+import { join } from 'node:path';
+import DailyRotateFile from 'winston-daily-rotate-file';
+import { sweepLogs } from './log-retention.ts';
+import { MAX_PENDING_BYTES, withinDeadline, type LineSink } from './log-stream.ts';
+
+export interface LogFileOptions {
+  dir: string;
+  retentionDays: number;
+  /** Wait before a directory that could not be written is tried again. */
+  retryMs?: number;
+  /** Least time between two looks at whether today's file is still there. */
+  checkMs?: number;
+}
+
+/** What is on its way to the disk through one opening of the transport. */
+interface Pending {
+  lines: number;
+  bytes: number;
+}
+
+type WriteCallback = (error: NodeJS.ErrnoException | null, written: number, buffer: Uint8Array) => void;
+
+const LINE_FEED = Buffer.from('\n');
+
+/**
+ * JSON lines in `YYYY-MM-DD.log` by UTC day, through winston-daily-rotate-file. That transport does not listen to the
+ * errors of its stream (a full disk ends the process), throws out of a write when the directory cannot be made, does
+ * not notice a deleted file, and buffers without a bound; this class stands between it and the service.
+ */
+export class LogFile implements LineSink {
+  readonly #dir: string;
+  readonly #retentionDays: number;
+  readonly #retryMs: number;
+  readonly #checkMs: number;
+  #file: DailyRotateFile | null = null;
+  #pending: Pending = { lines: 0, bytes: 0 };
+  #dropped = 0;
+  #retryAt = 0;
+  #checkAt = 0;
+  #sweptDay = '';
+  #isClosed = false;
+
+  constructor({ dir, retentionDays, retryMs = 5000, checkMs = 2000 }: LogFileOptions) {
+    this.#dir = dir;
+    this.#retentionDays = retentionDays;
+    this.#retryMs = retryMs;
+    this.#checkMs = checkMs;
+  }
+
+  write(line: string): void {
+    const file = this.#isClosed ? null : this.#open();
+    if (file === null || this.#pending.bytes > MAX_PENDING_BYTES) {
+      this.#dropped += 1;
+      return;
+    }
+    this.#pending.lines += 1;
+    this.#pending.bytes += Buffer.byteLength(line);
+    try {
+      file.logStream.write(line);
+    } catch {
+      // At the turn of the day the transport makes the directory anew, and throws when it cannot.
+      this.#giveUp(file);
+      return;
+    }
+    this.#lookAfter(file);
+  }
+
+  dropped(): number {
+    return this.#dropped;
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const file = this.#file;
+    if (file === null) return;
+    // Ending the transport would report `finish` before its stream has written: the stream itself is ended first.
+    await withinDeadline((done) => file.logStream.end(done));
+  }
+
+  #open(): DailyRotateFile | null {
+    if (this.#file !== null) return this.#file;
+    if (performance.now() < this.#retryAt) return null;
+    const pending: Pending = { lines: 0, bytes: 0 };
+    try {
+      const file = new DailyRotateFile({
+        dirname: this.#dir,
+        filename: '%DATE%',
+        extension: '.log',
+        datePattern: 'YYYY-MM-DD',
+        utc: true,
+        // Never written, because no `maxFiles` is given; without a name the transport would hash all of its options.
+        auditFile: join(this.#dir, '.audit.json'),
+        options: { flags: 'a', fs: { open: fs.open, close: fs.close, write: this.#writer(pending) } },
+      });
+      file.on('error', () => undefined);
+      file.logStream.on('error', () => this.#giveUp(file));
+      this.#file = file;
+      this.#pending = pending;
+      return file;
+    } catch {
+      this.#retryAt = performance.now() + this.#retryMs;
+      return null;
+    }
+  }
+
+  /**
+   * `fs.write` for the transport's stream. A failed write (the disk is full) costs its line and no more: reported as an
+   * error it would destroy the stream, and with it every line until the next day. Each call carries one line at most,
+   * because without a `writev` the stream does not join them.
+   */
+  #writer(pending: Pending) {
+    let isTorn = false;
+    const settle = (length: number) => {
+      pending.lines -= 1;
+      pending.bytes -= length;
+    };
+    return (
+      fd: number,
+      buffer: Buffer,
+      offset: number,
+      length: number,
+      position: number | null,
+      callback: WriteCallback,
+    ) => {
+      const write = () =>
+        fs.write(fd, buffer, offset, length, position, (error, written) => {
+          if (error === null && written < length) {
+            // The stream calls again for the rest of the line, and only the end of it settles the line.
+            pending.bytes -= written;
+            callback(null, written, buffer);
+            return;
+          }
+          settle(length);
+          if (error !== null) {
+            this.#dropped += 1;
+            isTorn = offset > 0;
+          }
+          callback(null, length, buffer);
+        });
+      if (!isTorn || offset > 0) {
+        write();
+        return;
+      }
+      // Half a line stands at the end of the file: finish it, so that the next one can be read.
+      fs.write(fd, LINE_FEED, 0, 1, position, (error) => {
+        if (error === null) isTorn = false;
+        write();
+      });
+    };
+  }
+
+  /** The lines on their way are lost, and the directory is tried again after a while. */
+  #giveUp(file: DailyRotateFile): void {
+    if (this.#file !== file) return;
+    this.#file = null;
+    this.#dropped += this.#pending.lines;
+    this.#retryAt = performance.now() + this.#retryMs;
+    file.logStream.end();
+  }
+
+  /** Runs now and then on the way of a line, so that an idle logger keeps no timer. */
+  #lookAfter(file: DailyRotateFile): void {
+    const now = performance.now();
+    if (now < this.#checkAt) return;
+    this.#checkAt = now + this.#checkMs;
+    const today = new Date().toISOString().slice(0, 10);
+    fs.stat(join(this.#dir, `${today}.log`), (error) => {
+      // Whoever deleted the file took the open one along: lines would go to a file without a name.
+      if (error?.code !== 'ENOENT' || this.#file !== file || this.#isClosed) return;
+      this.#file = null;
+      file.logStream.end();
+    });
+    if (this.#sweptDay === today) return;
+    this.#sweptDay = today;
+    // Files that cannot be removed today are tried again tomorrow; there is no log to complain to but this one.
+    sweepLogs(this.#dir, this.#retentionDays, today).catch(() => undefined);
+  }
+}

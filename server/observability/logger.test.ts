@@ -1,0 +1,281 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { gunzipSync } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { LogFile } from './log-file.ts';
+import { sweepLogs } from './log-retention.ts';
+import { createLogger, type LogFields, type LoggerOptions } from './logger.ts';
+
+/** A stdout that keeps what was written. */
+class Captured extends Writable {
+  text = '';
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, callback: () => void): void {
+    this.text += chunk.toString();
+    callback();
+  }
+
+  lines(): Record<string, unknown>[] {
+    return parseLines(this.text);
+  }
+}
+
+let dir: string;
+let stdout: Captured;
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'tandem-log-'));
+  stdout = new Captured();
+});
+
+afterEach(async () => {
+  jest.useRealTimers();
+  await rm(dir, { recursive: true, force: true });
+});
+
+function logger(options: Partial<LoggerOptions> = {}) {
+  return createLogger({
+    level: 'info',
+    dir: null,
+    retentionDays: 14,
+    format: 'json',
+    instanceId: 'i-1',
+    stdout,
+    ...options,
+  });
+}
+
+function parseLines(content: string): Record<string, unknown>[] {
+  return content
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+function today(): string {
+  return new Date().toISOString().slice(0, 10);
+}
+
+describe('a log line', () => {
+  it('has time, level, event, instance and the given fields', async () => {
+    const log = logger();
+    log.info('server_started', { port: 3001, state: 'memory', limits: { messages_user: { points: 10 } } });
+    await log.close();
+    expect(stdout.lines()).toEqual([
+      {
+        timestamp: expect.stringMatching(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/),
+        level: 'info',
+        event: 'server_started',
+        instanceId: 'i-1',
+        port: 3001,
+        state: 'memory',
+        limits: { messages_user: { points: 10 } },
+      },
+    ]);
+  });
+
+  it('drops every field that is not on the list, and values of another type', async () => {
+    const log = logger();
+    const planted = {
+      token: 'SECRET-1',
+      body: 'SECRET-2',
+      password: 'SECRET-3',
+      reason: { nested: 'SECRET-4' },
+      port: 'SECRET-5',
+      ip: 'SECRET-6',
+      limits: ['SECRET-7'],
+      error: { message: 'SECRET-8' },
+      instanceId: 'SECRET-9',
+    };
+    log.info('auth_failed', planted as unknown as LogFields);
+    await log.close();
+    expect(stdout.text).not.toContain('SECRET');
+    expect(stdout.lines()[0]).toMatchObject({ event: 'auth_failed', instanceId: 'i-1', ip: 'unknown' });
+  });
+
+  it('masks addresses', async () => {
+    const log = logger();
+    for (const ip of ['192.0.2.77', '::ffff:192.0.2.77', '2001:db8:1:2:3::4']) log.info('connection_opened', { ip });
+    await log.close();
+    expect(stdout.lines().map((line) => line.ip)).toEqual(['192.0.2.x', '192.0.2.x', '2001:db8:1::/48']);
+  });
+
+  it('keeps name, message and stack of an error and nothing else of it', async () => {
+    const log = logger();
+    const error = Object.assign(new TypeError('broken'), { body: 'SECRET', cause: new Error('SECRET') });
+    log.error('internal_error', { error });
+    await log.close();
+    expect(stdout.text).not.toContain('SECRET');
+    expect(stdout.lines()[0]?.error).toEqual({ name: 'TypeError', message: 'broken', stack: error.stack });
+  });
+
+  it('stays one line, and short, whatever a client sends as a command', async () => {
+    const log = logger();
+    log.info('rate_limit_exceeded', { command: `a\n{"event":"forged"}${'x'.repeat(60_000)}` });
+    await log.close();
+    expect(stdout.lines()).toHaveLength(1);
+    expect(stdout.text.length).toBeLessThan(600);
+  });
+
+  it('is for people when the format is pretty, and cannot be forged by a line feed', async () => {
+    const log = logger({ format: 'pretty' });
+    log.warn('db_error', { reason: 'two words', durationMs: 1.23456, error: new Error('first\n12:00:00 INFO forged') });
+    await log.close();
+    const [first, ...rest] = stdout.text.trimEnd().split('\n');
+    expect(first).toMatch(/^\d{2}:\d{2}:\d{2}\.\d{3} WARN {2}db_error reason="two words" durationMs=1\.235$/);
+    expect(rest.every((line) => line.startsWith('    '))).toBe(true);
+  });
+
+  it('is written from the configured level up', async () => {
+    const log = logger({ level: 'warn' });
+    log.debug('message_sent');
+    log.info('session_created');
+    log.warn('redis_lost');
+    log.error('archive_failed');
+    await log.close();
+    expect(stdout.lines().map((line) => line.level)).toEqual(['warn', 'error']);
+  });
+});
+
+describe('log files', () => {
+  it('hold every line when the logger is closed right after a burst', async () => {
+    const log = logger({ dir });
+    for (let count = 0; count < 5000; count += 1) log.info('session_created', { count });
+    await log.close();
+    const lines = parseLines(await readFile(join(dir, `${today()}.log`), 'utf8'));
+    expect(lines.map((line) => line.count)).toEqual(Array.from({ length: 5000 }, (_, index) => index));
+    expect(log.dropped()).toBe(0);
+  });
+
+  it('are one per UTC day', async () => {
+    jest.useFakeTimers({ now: new Date('2026-01-31T23:59:59.999Z'), doNotFake: [...REAL_TIMERS] });
+    const log = logger({ dir });
+    log.info('session_created', { count: 1 });
+    jest.setSystemTime(new Date('2026-02-01T00:00:00.000Z'));
+    log.info('session_created', { count: 2 });
+    await log.close();
+    expect((await readdir(dir)).sort()).toEqual(['2026-01-31.log', '2026-02-01.log']);
+    expect(parseLines(await readFile(join(dir, '2026-02-01.log'), 'utf8'))[0]?.count).toBe(2);
+  });
+
+  it('go after the retention, are compressed from the day before yesterday, and foreign files stay', async () => {
+    const names = ['2026-01-01.log', '2026-01-17.log.gz', '2026-01-18.log', '2026-01-29.log', '2026-01-30.log'];
+    for (const name of [...names, '2026-01-01.log.gz.77.tmp', 'notes.txt']) await writeFile(join(dir, name), name);
+    await sweepLogs(dir, 14, '2026-01-31');
+    expect((await readdir(dir)).sort()).toEqual([
+      '2026-01-18.log.gz',
+      '2026-01-29.log.gz',
+      '2026-01-30.log',
+      'notes.txt',
+    ]);
+    expect(gunzipSync(await readFile(join(dir, '2026-01-29.log.gz'))).toString()).toBe('2026-01-29.log');
+  });
+
+  it('close twice without harm, and count lines that come after', async () => {
+    const log = logger({ dir });
+    log.info('server_started');
+    await log.close();
+    await log.close();
+    log.info('server_stopped');
+    expect(log.dropped()).toBe(1);
+    expect(stdout.lines()).toHaveLength(1);
+  });
+});
+
+describe('outputs that fail', () => {
+  it('costs the lines and nothing else when the disk is full', async () => {
+    await symlink('/dev/full', join(dir, `${today()}.log`));
+    const log = logger({ dir });
+    for (let count = 0; count < 100; count += 1) log.info('session_created', { count });
+    await log.close();
+    expect(log.dropped()).toBe(100);
+    expect(stdout.lines()).toHaveLength(100);
+  });
+
+  it('counts lines when the directory cannot be made, and goes on with stdout', async () => {
+    await writeFile(join(dir, 'file'), '');
+    const log = logger({ dir: join(dir, 'file', 'logs') });
+    log.info('server_started');
+    log.info('server_stopped');
+    await log.close();
+    expect(log.dropped()).toBe(2);
+    expect(stdout.lines()).toHaveLength(2);
+  });
+
+  it('makes a vanished directory anew', async () => {
+    const logs = join(dir, 'logs');
+    const file = new LogFile({ dir: logs, retentionDays: 14, checkMs: 0, retryMs: 0 });
+    file.write('first\n');
+    await eventually(async () => (await readFile(join(logs, `${today()}.log`), 'utf8')) === 'first\n');
+    await rm(logs, { recursive: true });
+    await eventually(async () => {
+      file.write('second\n');
+      return (await readFile(join(logs, `${today()}.log`), 'utf8')).startsWith('second\n');
+    });
+    await file.close();
+  });
+
+  it('drops lines rather than filling the memory when a reader stops', async () => {
+    const stopped = new Writable({ write: () => undefined });
+    const log = logger({ stdout: stopped });
+    const error = new Error('x'.repeat(8000));
+    for (let count = 0; count < 3000; count += 1) log.info('db_error', { error });
+    expect(log.dropped()).toBeGreaterThan(0);
+    expect(stopped.writableLength).toBeLessThan(9 * 1024 * 1024);
+    stopped.destroy();
+    await log.close();
+  });
+
+  it('survives a stdout whose reader is gone, in a process of its own', async () => {
+    const script = `
+      const { createLogger } = await import(${JSON.stringify(new URL('./logger.ts', import.meta.url).href)});
+      const log = createLogger({ level: 'info', dir: ${JSON.stringify(dir)}, retentionDays: 14, format: 'json', instanceId: 'i' });
+      process.stdin.once('data', async () => {
+        for (let count = 0; count < 50; count += 1) {
+          log.info('session_created', { count });
+          await new Promise(setImmediate);
+        }
+        await log.close();
+        process.stderr.write('dropped ' + log.dropped());
+        process.stdin.destroy();
+      });
+      process.stderr.write('ready ');`;
+    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script]);
+    await once(child.stderr, 'data');
+    child.stdout.destroy();
+    const said = text(child.stderr);
+    child.stdin.write('go');
+    const [exitCode] = (await once(child, 'exit')) as [number | null];
+    expect(exitCode).toBe(0);
+    expect(Number(/dropped (\d+)/.exec(await said)?.[1])).toBeGreaterThan(0);
+    expect(parseLines(await readFile(join(dir, `${today()}.log`), 'utf8'))).toHaveLength(50);
+  });
+});
+
+/** Everything but `Date`. */
+const REAL_TIMERS = [
+  'hrtime',
+  'nextTick',
+  'performance',
+  'queueMicrotask',
+  'setImmediate',
+  'clearImmediate',
+  'setInterval',
+  'clearInterval',
+  'setTimeout',
+  'clearTimeout',
+] as const;
+
+/** Tries until it holds; a test that never gets there ends with jest's own timeout. */
+async function eventually(holds: () => Promise<boolean>): Promise<void> {
+  for (;;) {
+    const isTrue = await holds().catch(() => false);
+    if (isTrue) return;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}

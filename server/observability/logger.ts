@@ -1,0 +1,168 @@
+import { Writable } from 'node:stream';
+import winston from 'winston';
+import { serializeFields, type LogFields } from './log-fields.ts';
+import { LogFile } from './log-file.ts';
+import { LogStream, type LineSink } from './log-stream.ts';
+
+export type { LogFields } from './log-fields.ts';
+
+/** From what someone must act on now, over what healed itself and the life of process, connection and session, to the rest. */
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
+
+/** Every event that a log line may have; operators search and alert by these names, so they never change. */
+export type LogEvent =
+  | 'server_started'
+  | 'server_stopped'
+  | 'drain_started'
+  | 'connection_opened'
+  | 'connection_closed'
+  | 'session_created'
+  | 'session_paired'
+  | 'session_resumed'
+  | 'session_closed'
+  | 'message_sent'
+  | 'rate_limit_exceeded'
+  | 'auth_failed'
+  | 'token_revoked'
+  | 'redis_lost'
+  | 'redis_recovered'
+  | 'db_error'
+  | 'db_recovered'
+  | 'archive_failed'
+  | 'slow_consumer_closed'
+  | 'email_sent'
+  | 'security_event'
+  /** One phase of the stop is over (debug). */
+  | 'drain_phase'
+  /** A fault of ours that a caller was told as `INTERNAL`. */
+  | 'internal_error';
+
+/** Never throws. Lines that cannot be written are counted and dropped. */
+export interface Logger {
+  error(event: LogEvent, fields?: LogFields): void;
+  warn(event: LogEvent, fields?: LogFields): void;
+  info(event: LogEvent, fields?: LogFields): void;
+  debug(event: LogEvent, fields?: LogFields): void;
+  /** Lines lost so far, in any of the outputs. */
+  dropped(): number;
+  /** Resolves when every line is written; at most 3 s for an output that no longer takes any. */
+  close(): Promise<void>;
+}
+
+export interface LoggerOptions {
+  level: LogLevel;
+  /** Directory of the daily files; null for stdout alone. */
+  dir: string | null;
+  retentionDays: number;
+  /** Format of stdout; files are always JSON lines. */
+  format: 'pretty' | 'json';
+  instanceId: string;
+  stdout?: Writable;
+}
+
+const SEVERITY: Record<LogLevel, number> = { error: 0, warn: 1, info: 2, debug: 3 };
+
+/** A line before it is text. */
+type LogRecord = { timestamp: string; level: LogLevel; event: LogEvent } & Record<string, unknown>;
+
+export function createLogger(options: LoggerOptions): Logger {
+  const outputs: { sink: LineSink; format: 'pretty' | 'json' }[] = [
+    { sink: new LogStream(options.stdout ?? process.stdout), format: options.format },
+  ];
+  if (options.dir !== null) {
+    outputs.push({ sink: new LogFile({ dir: options.dir, retentionDays: options.retentionDays }), format: 'json' });
+  }
+  const sinks = outputs.map(({ sink }) => sink);
+
+  let lost = 0;
+  let closing: Promise<void> | null = null;
+  const logger = winston.createLogger({
+    levels: SEVERITY,
+    level: options.level,
+    format: UNFORMATTED,
+    transports: outputs.map(
+      ({ sink, format }) => new StreamTransport({ stream: streamOf(sink), format: FORMATS[format], eol: '\n' }),
+    ),
+  });
+  logger.on('error', () => {
+    lost += 1;
+  });
+
+  const write = (level: LogLevel, event: LogEvent, fields: LogFields = {}) => {
+    // Decided here and not in winston, so that the debug line of every message costs one comparison.
+    if (SEVERITY[level] > SEVERITY[options.level]) return;
+    if (closing !== null) {
+      lost += 1;
+      return;
+    }
+    try {
+      const record: LogRecord = {
+        timestamp: new Date().toISOString(),
+        level,
+        event,
+        instanceId: options.instanceId,
+        ...serializeFields(fields),
+      };
+      logger.log({ level, message: event, record });
+    } catch {
+      lost += 1;
+    }
+  };
+
+  return {
+    error: (event, fields) => write('error', event, fields),
+    warn: (event, fields) => write('warn', event, fields),
+    info: (event, fields) => write('info', event, fields),
+    debug: (event, fields) => write('debug', event, fields),
+    dropped: () => sinks.reduce((sum, sink) => sum + sink.dropped(), lost),
+    close: () => {
+      closing ??= Promise.all(sinks.map((sink) => sink.close())).then(() => {
+        logger.close();
+      });
+      return closing;
+    },
+  };
+}
+
+/** winston's types give this constructor the type of what it makes, which no list of transports accepts. */
+const StreamTransport = winston.transports.Stream as unknown as new (
+  options: winston.transports.StreamTransportOptions,
+) => winston.transport;
+
+/** Each output formats for itself; winston's own default would write the record as JSON once more. */
+const UNFORMATTED = winston.format((info) => info)();
+
+const FORMATS = {
+  json: winston.format.printf((info) => JSON.stringify(info.record)),
+  pretty: winston.format.printf((info) => prettyLine(info.record as LogRecord)),
+};
+
+/** winston hands lines to a stream; this one takes all of them at once, so that nothing waits inside winston. */
+function streamOf(sink: LineSink): Writable {
+  return new Writable({
+    decodeStrings: false,
+    write: (line: string, _encoding, callback) => {
+      sink.write(line);
+      callback();
+    },
+  });
+}
+
+/** `12:00:00.123 INFO  server_started port=3001 state=memory`, and a stack on lines of its own. */
+function prettyLine({ timestamp, level, event, instanceId: _instanceId, error, ...fields }: LogRecord): string {
+  const parts = [timestamp.slice(11, 23), level.toUpperCase().padEnd(5), event];
+  for (const [name, value] of Object.entries(fields)) parts.push(`${name}=${prettyValue(value)}`);
+  const line = parts.join(' ');
+  return error === undefined
+    ? line
+    : `${line}\n${prettyError(error as { name: string; message: string; stack?: string })}`;
+}
+
+function prettyValue(value: unknown): string {
+  return typeof value === 'string' && /^[\w.:/@+-]+$/.test(value) ? value : JSON.stringify(value);
+}
+
+/** Indented, so that a message with line feeds cannot pass for a line of the log. */
+function prettyError({ name, message, stack }: { name: string; message: string; stack?: string }): string {
+  return (stack ?? `${name}: ${message}`).replace(/^/gm, '    ');
+}

@@ -1,0 +1,144 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { CLOSINGS, type ClosingReason } from '../../protocol/closings.ts';
+import type { CommandName } from '../../protocol/commands.ts';
+import { LIMITS } from '../../protocol/limits.ts';
+import type { Presence, SessionStatus } from '../../protocol/session.ts';
+
+const PREFIX = 'tandem_';
+
+/** Label of a command that does not exist: what a client calls it must not become a label. */
+export const UNKNOWN_COMMAND = 'unknown';
+
+const COMMANDS = Object.keys({
+  'session:create': true,
+  'session:join': true,
+  'session:leave': true,
+  'session:close': true,
+  'session:kick': true,
+  'session:lock': true,
+  'session:reopen': true,
+  'session:get': true,
+  'message:send': true,
+  'message:history': true,
+  'message:receipt': true,
+  'signal:send': true,
+  'activity:report': true,
+} satisfies Record<CommandName, true>);
+
+/** `client`: it left by itself; `transport`: the connection broke. */
+export type ConnectionEnd = ClosingReason | 'client' | 'transport';
+/** `paired`: a waiting session got its second participant; `refused`: a join failed; `expired`: nobody came in time. */
+export type PairingOutcome = 'paired' | 'refused' | 'expired';
+export type ResumeOutcome = 'resumed' | 'reset' | 'rejected';
+export type AuthOutcome = 'ok' | 'rejected';
+export type CacheName = 'code';
+export type CacheOutcome = 'hit' | 'miss';
+export type EmailOutcome = 'sent' | 'failed';
+
+const CONNECTION_ENDS = [...Object.keys(CLOSINGS), 'client', 'transport'];
+export const SESSION_STATUSES = ['waiting', 'paired', 'closed'] as const satisfies SessionStatus[];
+export const PRESENCES = ['online', 'away'] as const satisfies Presence[];
+
+/** Methods that keep their name as a label; any other is `OTHER`. */
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT']);
+
+/** From half a millisecond, a command that touches memory alone, to the 5 s within which all are answered. */
+const FAST_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+/** Up to the default life of a code. */
+const PAIRING_SECONDS = [1, 2.5, 5, 10, 15, 30, 60, 120, 300, 600, 900];
+
+export type MetricCatalogue = ReturnType<typeof defineMetrics>;
+
+/** Every metric of Tandem with its labels, registered, and at zero wherever the labels are known in advance. */
+export function createCatalogue(register: Registry): MetricCatalogue {
+  const catalogue = defineMetrics(register);
+  zero(catalogue);
+  return catalogue;
+}
+
+export function commandNames(): readonly string[] {
+  return COMMANDS;
+}
+
+export function methodLabel(method: string): string {
+  return METHODS.has(method) ? method : 'OTHER';
+}
+
+function defineMetrics(register: Registry) {
+  const common = { registers: [register] };
+  const counter = <L extends string>(name: string, help: string, labelNames: L[] = []) =>
+    new Counter<L>({ ...common, name: PREFIX + name, help, labelNames });
+  const gauge = <L extends string>(name: string, help: string, labelNames: L[] = []) =>
+    new Gauge<L>({ ...common, name: PREFIX + name, help, labelNames });
+  const histogram = <L extends string>(name: string, help: string, labelNames: L[] = [], buckets = FAST_SECONDS) =>
+    new Histogram<L>({ ...common, name: PREFIX + name, help, labelNames, buckets });
+
+  return {
+    connections: gauge('connections', 'Open Socket.IO connections of this instance.'),
+    sessions: gauge('sessions', 'Sessions that this instance holds, by status.', ['status']),
+    participants: gauge('participants', 'Participants of those sessions, by presence.', ['presence']),
+    commands: counter('commands_total', 'Commands answered: ok, or the error code in lower case.', [
+      'command',
+      'outcome',
+    ]),
+    commandSeconds: histogram('command_duration_seconds', 'Time from a command to its answer.', ['command']),
+    messages: counter('messages_total', 'Messages appended to sessions.'),
+    deliverySeconds: histogram('message_delivery_seconds', 'Time from append to emit at the receiving instance.'),
+    signals: counter('signals_total', 'Signals passed on.'),
+    pairings: counter('pairings_total', 'Attempts to pair, by outcome.', ['outcome']),
+    pairSeconds: histogram(
+      'time_to_pair_seconds',
+      'Time from creation to the second participant.',
+      [],
+      PAIRING_SECONDS,
+    ),
+    resumes: counter('resumes_total', 'Resumes, by outcome.', ['outcome']),
+    rateLimited: counter('rate_limited_total', 'Refusals by a limit.', ['limit']),
+    closed: counter('connections_closed_total', 'Connections that ended, by reason.', ['reason']),
+    auth: counter('auth_total', 'Checks of credentials and tokens, by outcome.', ['outcome']),
+    revocations: counter('revocations_total', 'Tokens and logins revoked.'),
+    revocationsActive: gauge('revocations_active', 'Revocations that have not expired.'),
+    redisUp: gauge('redis_up', 'Whether Redis answers: 1 or 0; 0 where none is configured.'),
+    redisSeconds: histogram('redis_command_duration_seconds', 'Time of a Redis command.'),
+    redisReconnects: counter('redis_reconnects_total', 'Connections to Redis made anew.'),
+    databaseUp: gauge('database_up', 'Whether the database answers: 1 or 0.'),
+    querySeconds: histogram('database_query_duration_seconds', 'Time of a database statement.', ['query']),
+    archiveLag: gauge('archive_lag_seconds', 'Age of the oldest message that is not archived.'),
+    archiveBacklog: gauge('archive_backlog_messages', 'Messages that are not archived yet.'),
+    sendBuffer: gauge('send_buffer_bytes', 'Bytes accepted for clients and not yet sent.'),
+    eventLoopLag: gauge('event_loop_lag_seconds', 'Longest delay of the event loop in the last 15 to 30 s.'),
+    httpSeconds: histogram('http_request_duration_seconds', 'Time of an HTTP request, by route pattern.', [
+      'method',
+      'route',
+      'status',
+    ]),
+    cache: counter('cache_requests_total', 'Look-ups in a cache.', ['cache', 'outcome']),
+    emails: counter('emails_total', 'E-mails, by outcome.', ['outcome']),
+    build: gauge('build_info', 'Version of the server; always 1.', ['version']),
+  };
+}
+
+/** Series of known labels stand at zero from the start, so that a rate over the first event is seen. */
+function zero(catalogue: MetricCatalogue): void {
+  for (const command of COMMANDS) {
+    catalogue.commands.inc({ command, outcome: 'ok' }, 0);
+    catalogue.commandSeconds.zero({ command });
+  }
+  catalogue.commands.inc({ command: UNKNOWN_COMMAND, outcome: 'unknown_command' }, 0);
+  catalogue.commandSeconds.zero({ command: UNKNOWN_COMMAND });
+  for (const status of SESSION_STATUSES) catalogue.sessions.set({ status }, 0);
+  for (const presence of PRESENCES) catalogue.participants.set({ presence }, 0);
+  for (const limit of Object.keys(LIMITS)) catalogue.rateLimited.inc({ limit }, 0);
+  for (const reason of CONNECTION_ENDS) catalogue.closed.inc({ reason }, 0);
+  for (const outcome of ['paired', 'refused', 'expired'] satisfies PairingOutcome[]) {
+    catalogue.pairings.inc({ outcome }, 0);
+  }
+  for (const outcome of ['resumed', 'reset', 'rejected'] satisfies ResumeOutcome[])
+    catalogue.resumes.inc({ outcome }, 0);
+  for (const outcome of ['ok', 'rejected'] satisfies AuthOutcome[]) catalogue.auth.inc({ outcome }, 0);
+  for (const outcome of ['hit', 'miss'] satisfies CacheOutcome[]) catalogue.cache.inc({ cache: 'code', outcome }, 0);
+  for (const outcome of ['sent', 'failed'] satisfies EmailOutcome[]) catalogue.emails.inc({ outcome }, 0);
+  // Two requests that every deployment sees; other routes and methods appear with their first use.
+  catalogue.httpSeconds.zero({ method: 'GET', route: '/metrics', status: '200' });
+  catalogue.httpSeconds.zero({ method: 'GET', route: '/health/ready', status: '200' });
+}

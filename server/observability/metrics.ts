@@ -1,0 +1,218 @@
+import { availableParallelism, loadavg } from 'node:os';
+import { Registry, type Gauge } from 'prom-client';
+import type { CommandName } from '../../protocol/commands.ts';
+import type { ErrorCode } from '../../protocol/errors.ts';
+import type { LimitName } from '../../protocol/limits.ts';
+import type { Presence, SessionStatus } from '../../protocol/session.ts';
+import { createEventLoopLag } from './event-loop-lag.ts';
+import {
+  commandNames,
+  createCatalogue,
+  methodLabel,
+  PRESENCES,
+  SESSION_STATUSES,
+  UNKNOWN_COMMAND,
+  type AuthOutcome,
+  type CacheName,
+  type CacheOutcome,
+  type ConnectionEnd,
+  type EmailOutcome,
+  type PairingOutcome,
+  type ResumeOutcome,
+} from './metric-catalogue.ts';
+import { CONTENT_TYPES, negotiateMetrics, toOpenMetrics } from './metrics-exposition.ts';
+import { processMetrics } from './process-metrics.ts';
+
+export type { ConnectionEnd, PairingOutcome, ResumeOutcome } from './metric-catalogue.ts';
+
+/** State that is read at each scrape. A part of the server gives what it knows; until then the value is 0. */
+export interface MetricSources {
+  connections?: () => number;
+  sessions?: () => Record<SessionStatus, number>;
+  participants?: () => Record<Presence, number>;
+  sendBufferBytes?: () => number;
+  archiveBacklogMessages?: () => number;
+  archiveLagSeconds?: () => number;
+  revocationsActive?: () => number;
+  databaseUp?: () => boolean;
+  redisUp?: () => boolean;
+}
+
+/** For people and scripts without Prometheus. Sizes are bytes, times seconds. */
+export interface MetricsSummary {
+  timestamp: string;
+  version: string;
+  uptime: number;
+  memory: { rss: number; heapTotal: number; heapUsed: number; external: number; arrayBuffers: number };
+  cpu: { userSeconds: number; systemSeconds: number; cores: number; loadAverage: number[] };
+  eventLoop: { lagSeconds: number };
+  connections: number;
+  sessions: Record<SessionStatus, number>;
+  participants: Record<Presence, number>;
+}
+
+export interface Metrics {
+  /** Starts and stops the measuring of the event loop; both may be called twice. */
+  start(): void;
+  stop(): void;
+  /** Adds sources; one that is given again replaces the earlier one. */
+  observe(sources: MetricSources): void;
+  commandOk(command: CommandName, seconds: number): void;
+  /** `command` as the client named it: anything but a known command counts as `unknown`. */
+  commandFailed(command: string, code: ErrorCode, seconds: number): void;
+  messageAppended(): void;
+  messageDelivered(seconds: number): void;
+  signalSent(): void;
+  pairing(outcome: PairingOutcome): void;
+  timeToPair(seconds: number): void;
+  resume(outcome: ResumeOutcome): void;
+  rateLimited(limit: LimitName): void;
+  connectionClosed(reason: ConnectionEnd): void;
+  auth(outcome: AuthOutcome): void;
+  revocation(): void;
+  redisCommand(seconds: number): void;
+  redisReconnected(): void;
+  /** Names a statement, at zero from now on, and returns what its durations are told to. Call it once per statement. */
+  databaseQuery(query: string): (seconds: number) => void;
+  /** `route` is the matched pattern or `unmatched`, never a URL. */
+  httpRequest(method: string, route: string, status: number, seconds: number): void;
+  cacheRequest(cache: CacheName, outcome: CacheOutcome): void;
+  email(outcome: EmailOutcome): void;
+  /** Prometheus text, or OpenMetrics where `accept` prefers it. */
+  text(accept?: string): Promise<{ contentType: string; body: string }>;
+  json(): MetricsSummary;
+}
+
+interface CommandSeries {
+  ok: { inc(): void };
+  seconds: { observe(seconds: number): void };
+}
+
+export function createMetrics({ version }: { version: string }): Metrics {
+  const registry = new Registry();
+  const catalogue = createCatalogue(registry);
+  const all = Registry.merge([registry, processMetrics()]);
+  const lag = createEventLoopLag();
+  const sources: MetricSources = {};
+  catalogue.build.set({ version }, 1);
+  mirror(catalogue.connections, () => sources.connections?.());
+  mirror(catalogue.sendBuffer, () => sources.sendBufferBytes?.());
+  mirror(catalogue.archiveBacklog, () => sources.archiveBacklogMessages?.());
+  mirror(catalogue.archiveLag, () => sources.archiveLagSeconds?.());
+  mirror(catalogue.revocationsActive, () => sources.revocationsActive?.());
+  mirror(catalogue.databaseUp, () => Number(sources.databaseUp?.() ?? false));
+  mirror(catalogue.redisUp, () => Number(sources.redisUp?.() ?? false));
+  mirror(catalogue.eventLoopLag, lag.seconds);
+  mirrorEach(catalogue.sessions, 'status', SESSION_STATUSES, () => sources.sessions?.());
+  mirrorEach(catalogue.participants, 'presence', PRESENCES, () => sources.participants?.());
+
+  // The series of the hot path are looked up once: a call then builds no object of labels.
+  const commands = new Map<string, CommandSeries>(
+    [...commandNames(), UNKNOWN_COMMAND].map((command) => [
+      command,
+      {
+        ok: catalogue.commands.labels({ command, outcome: 'ok' }),
+        seconds: catalogue.commandSeconds.labels({ command }),
+      },
+    ]),
+  );
+
+  return {
+    start: lag.start,
+    stop: lag.stop,
+    observe: (more) => {
+      Object.assign(sources, more);
+    },
+    commandOk: (command, seconds) => {
+      const series = commands.get(command);
+      series?.ok.inc();
+      series?.seconds.observe(seconds);
+    },
+    commandFailed: (name, code, seconds) => {
+      const command = commands.has(name) ? name : UNKNOWN_COMMAND;
+      catalogue.commands.inc({ command, outcome: code.toLowerCase() });
+      commands.get(command)?.seconds.observe(seconds);
+    },
+    messageAppended: () => catalogue.messages.inc(),
+    messageDelivered: (seconds) => catalogue.deliverySeconds.observe(seconds),
+    signalSent: () => catalogue.signals.inc(),
+    pairing: (outcome) => catalogue.pairings.inc({ outcome }),
+    timeToPair: (seconds) => catalogue.pairSeconds.observe(seconds),
+    resume: (outcome) => catalogue.resumes.inc({ outcome }),
+    rateLimited: (limit) => catalogue.rateLimited.inc({ limit }),
+    connectionClosed: (reason) => catalogue.closed.inc({ reason }),
+    auth: (outcome) => catalogue.auth.inc({ outcome }),
+    revocation: () => catalogue.revocations.inc(),
+    redisCommand: (seconds) => catalogue.redisSeconds.observe(seconds),
+    redisReconnected: () => catalogue.redisReconnects.inc(),
+    databaseQuery: (query) => {
+      const series = catalogue.querySeconds.labels({ query });
+      catalogue.querySeconds.zero({ query });
+      return (seconds) => series.observe(seconds);
+    },
+    httpRequest: (method, route, status, seconds) =>
+      catalogue.httpSeconds.observe({ method: methodLabel(method), route, status: String(status) }, seconds),
+    cacheRequest: (cache, outcome) => catalogue.cache.inc({ cache, outcome }),
+    email: (outcome) => catalogue.emails.inc({ outcome }),
+    text: async (accept) => {
+      const format = negotiateMetrics(accept) === 'openmetrics' ? 'openmetrics' : 'text';
+      // prom-client spells it "Nan", which only lenient parsers read.
+      const text = (await all.metrics()).replace(/ Nan$/gm, ' NaN');
+      return { contentType: CONTENT_TYPES[format], body: format === 'openmetrics' ? toOpenMetrics(text) : text };
+    },
+    json: () => {
+      const cpu = process.cpuUsage();
+      return {
+        timestamp: new Date().toISOString(),
+        version,
+        uptime: process.uptime(),
+        memory: { ...process.memoryUsage() },
+        cpu: {
+          userSeconds: cpu.user / 1e6,
+          systemSeconds: cpu.system / 1e6,
+          cores: availableParallelism(),
+          loadAverage: loadavg(),
+        },
+        eventLoop: { lagSeconds: lag.seconds() },
+        connections: read(sources.connections) ?? 0,
+        sessions: { waiting: 0, paired: 0, closed: 0, ...read(sources.sessions) },
+        participants: { online: 0, away: 0, ...read(sources.participants) },
+      };
+    },
+  };
+}
+
+/** Sets a gauge at each scrape. */
+function mirror(gauge: Gauge, source: () => number | undefined): void {
+  withCollect(gauge, () => {
+    const value = read(source);
+    if (value !== undefined && Number.isFinite(value)) gauge.set(value);
+  });
+}
+
+function mirrorEach<L extends string, V extends string>(
+  gauge: Gauge<L>,
+  label: L,
+  values: readonly V[],
+  source: () => Record<V, number> | undefined,
+): void {
+  withCollect(gauge, () => {
+    const counts = read(source);
+    if (counts === undefined) return;
+    for (const value of values) gauge.set({ [label]: value } as Record<L, V>, counts[value]);
+  });
+}
+
+/** prom-client calls `collect` of a metric before each scrape; its types know it as an option of the constructor alone. */
+function withCollect<L extends string>(gauge: Gauge<L>, collect: () => void): void {
+  (gauge as Gauge<L> & { collect: () => void }).collect = collect;
+}
+
+/** A source that throws keeps the last value: one broken part must not cost the sight of all others. */
+function read<T>(source: (() => T) | undefined): T | undefined {
+  try {
+    return source?.();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,76 @@
+import type { z } from 'zod';
+import { TandemError } from '../../../protocol/errors.ts';
+import type { CommandName, CommandResult } from '../../../protocol/commands.ts';
+import type { LimitRules } from '../../limits/limit-rules.ts';
+import type { MessageService } from '../../sessions/message-service.ts';
+import { refused } from '../../sessions/refusals.ts';
+import type { Caller, HeldSeat, Seating } from '../../sessions/seating.ts';
+import type { SessionService } from '../../sessions/session-service.ts';
+import type { Connection } from '../connection.ts';
+import type { ConnectionLimits } from '../connection-limits.ts';
+
+/** What commands are made of. */
+export interface Services {
+  seating: Seating;
+  sessions: SessionService;
+  messages: MessageService;
+  limits: LimitRules;
+  connectionLimits: ConnectionLimits;
+  maxBodyBytes: number;
+  onSignal: () => void;
+}
+
+/** One command: its payload's schema, and what it does. */
+export interface Command {
+  readonly name: CommandName;
+  readonly schema: z.ZodType;
+  /** It may give the connection a seat or take it: others of this connection wait for it. */
+  readonly changesSeat: boolean;
+  /** `body` may be one Buffer. */
+  readonly allowsBinaryBody: boolean;
+  /** It reserves the limits of its connection itself, because a repeated send is answered when they are exhausted. */
+  readonly reservesOwnLimits: boolean;
+  /** Longest wait for its answer; after it the outcome is unknown. */
+  readonly deadlineMs: number;
+  run(connection: Connection, payload: unknown): Promise<Record<string, unknown>>;
+}
+
+export interface CommandSpec<C extends CommandName, S extends z.ZodType> {
+  name: C;
+  schema: S;
+  changesSeat?: boolean;
+  allowsBinaryBody?: boolean;
+  reservesOwnLimits?: boolean;
+  deadlineMs?: number;
+  handle(connection: Connection, payload: z.output<S>): Promise<CommandResult<C>>;
+}
+
+/** An outage is told within 2 s. */
+const DEADLINE_MS = 2000;
+
+export function defineCommand<C extends CommandName, S extends z.ZodType>(spec: CommandSpec<C, S>): Command {
+  return {
+    name: spec.name,
+    schema: spec.schema,
+    changesSeat: spec.changesSeat ?? false,
+    allowsBinaryBody: spec.allowsBinaryBody ?? false,
+    reservesOwnLimits: spec.reservesOwnLimits ?? false,
+    deadlineMs: spec.deadlineMs ?? DEADLINE_MS,
+    // `payload` is what this command's own schema returned.
+    run: (connection, payload) => spec.handle(connection, payload as z.output<S>),
+  };
+}
+
+/** The seat of the connection. Throws `NOT_IN_SESSION`. */
+export function seatOf(connection: Connection): HeldSeat {
+  if (connection.seat === null) throw refused('not_seated');
+  return connection.seat;
+}
+
+export function callerOf(connection: Connection): Caller {
+  return { connection, ip: connection.ip, seat: connection.seat };
+}
+
+export function isRateLimit(error: unknown): error is TandemError {
+  return error instanceof TandemError && error.code === 'RATE_LIMITED';
+}

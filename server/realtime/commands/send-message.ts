@@ -1,0 +1,51 @@
+import type { TandemError } from '../../../protocol/errors.ts';
+import { limitRequests } from '../../limits/limit-rules.ts';
+import type { SendInput, Sent } from '../../sessions/message-service.ts';
+import type { HeldSeat } from '../../sessions/seating.ts';
+import { iso } from '../../sessions/view.ts';
+import type { Connection } from '../connection.ts';
+import { schemas } from '../schemas.ts';
+import { defineCommand, isRateLimit, seatOf, type Command, type Services } from './command.ts';
+
+export function sendMessage(services: Services): Command {
+  return defineCommand({
+    name: 'message:send',
+    schema: schemas.send(services.maxBodyBytes),
+    reservesOwnLimits: true,
+    handle: async (connection, { id, type, body: { body, bodyJson } }) => {
+      const sent = await send(services, connection, seatOf(connection), { id, type, body, bodyJson });
+      const { seq, sentAt, epoch, durableSeq, duplicate } = sent;
+      return { id, seq, sentAt: iso(sentAt), epoch, durableSeq, duplicate };
+    },
+  });
+}
+
+/** A repetition is answered even when the limits are exhausted; what is not a new message takes no point of them. */
+async function send(services: Services, connection: Connection, seat: HeldSeat, input: SendInput): Promise<Sent> {
+  const { messages, limits, connectionLimits } = services;
+  let giveBack: () => void;
+  try {
+    giveBack = connectionLimits.reserve(connection, ['commands', 'messages']);
+  } catch (error) {
+    return repeated(services, seat, input, error);
+  }
+  try {
+    const shared = limitRequests(limits, [
+      ['messages_user', seat.seatId],
+      ['messages_ip', connection.ip],
+    ]);
+    const sent = await messages.send(seat, input, shared);
+    if (sent.duplicate) giveBack();
+    return sent;
+  } catch (error) {
+    giveBack();
+    throw error;
+  }
+}
+
+async function repeated({ messages }: Services, seat: HeldSeat, input: SendInput, refusal: unknown): Promise<Sent> {
+  if (!isRateLimit(refusal)) throw refusal;
+  const known = await messages.findSent(seat, input);
+  if (known === null) throw refusal satisfies TandemError;
+  return known;
+}

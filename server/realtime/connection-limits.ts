@@ -1,0 +1,59 @@
+import type { LimitRule, LimitRules } from '../limits/limit-rules.ts';
+import { limitInfo } from '../limits/limit-rules.ts';
+import type { SlidingWindow } from '../limits/sliding-window.ts';
+import { rateLimited } from '../sessions/refusals.ts';
+import type { Connection } from './connection.ts';
+
+type ConnectionWindow = 'commands' | 'messages' | 'signals';
+type ConnectionRule = readonly [ConnectionWindow, LimitRule];
+
+/** So many refusals by limits, or packets that no client sends by mistake, within so long end a connection. */
+const REFUSALS = { count: 100, windowMs: 10_000 };
+const BAD_PACKETS = { count: 20, windowMs: 10_000 };
+
+/** Limits that hold for one connection: it is on one instance, so they are counted here and nowhere else. */
+export class ConnectionLimits {
+  readonly #rules: Record<ConnectionWindow, LimitRule>;
+  readonly #now: () => number;
+
+  constructor(rules: LimitRules, now: () => number) {
+    this.#rules = {
+      commands: rules.commands_connection,
+      messages: rules.messages_connection,
+      signals: rules.signals_connection,
+    };
+    this.#now = now;
+  }
+
+  /** Takes a point of each of these windows, or none. Throws `RATE_LIMITED`. Returns what gives the points back. */
+  reserve(connection: Connection, windows: readonly ConnectionWindow[]): () => void {
+    const now = this.#now();
+    const active = windows
+      .map((window): ConnectionRule => [window, this.#rules[window]])
+      .filter(([, rule]) => rule.points > 0);
+    let refusal: { rule: LimitRule; waitMs: number } | null = null;
+    for (const [window, rule] of active) {
+      const waitMs = connection[window].waitMs(rule.points, rule.durationMs, now);
+      if (waitMs > (refusal?.waitMs ?? 0)) refusal = { rule, waitMs };
+    }
+    if (refusal !== null) throw rateLimited(limitInfo(refusal.rule), refusal.waitMs);
+    for (const [window] of active) connection[window].take(now);
+    return () => active.forEach(([window]) => connection[window].giveBack(now));
+  }
+
+  /** Counts a refusal by any limit; true when it was one too many. */
+  isRefusedTooOften(connection: Connection): boolean {
+    return this.#isOneTooMany(connection.refusals, REFUSALS);
+  }
+
+  /** Counts an over-deep packet or an unknown command; true when it was one too many. */
+  isHostile(connection: Connection): boolean {
+    return this.#isOneTooMany(connection.badPackets, BAD_PACKETS);
+  }
+
+  #isOneTooMany(window: SlidingWindow, { count, windowMs }: { count: number; windowMs: number }): boolean {
+    const now = this.#now();
+    window.take(now);
+    return window.waitMs(count, windowMs, now) > 0;
+  }
+}

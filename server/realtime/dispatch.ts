@@ -1,0 +1,188 @@
+import { ERRORS, TandemError, type PayloadIssue } from '../../protocol/errors.ts';
+import { inspectJson, isOverDeep } from '../../protocol/json.ts';
+import { isLimitName, SIZES } from '../../protocol/limits.ts';
+import type { Logger } from '../observability/logger.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import type { Command, Services } from './commands/command.ts';
+import { createCommands } from './commands/commands.ts';
+import type { Connection } from './connection.ts';
+import { emitTo, type Rooms } from './rooms.ts';
+import { issuesOf } from './schemas.ts';
+
+export interface DispatchOptions {
+  services: Services;
+  rooms: Rooms;
+  metrics: Metrics;
+  logger: Logger;
+  /** The command succeeded after its caller was told that the outcome is unknown: the seat it took waits for a resume. */
+  onLateSeat: (connection: Connection) => void;
+}
+
+type Answer = (answer: Record<string, unknown>) => void;
+
+/** Body and payload: a payload is an object, so its body may be one level deeper than a value alone. */
+const PAYLOAD_DEPTH = SIZES.depth + 1;
+
+/**
+ * The way of every command: depth and shape, schema, limit of the connection, handler, outcome to ack, time. Nothing
+ * that a handler throws, now or later, leaves this file, because any of it would end the process.
+ */
+export class Dispatch {
+  readonly #options: DispatchOptions;
+  readonly #commands: ReadonlyMap<unknown, Command>;
+  /** Commands that are being worked on: a drain waits for them. */
+  #inFlight = 0;
+  #onIdle: (() => void) | null = null;
+
+  constructor(options: DispatchOptions) {
+    this.#options = options;
+    this.#commands = createCommands(options.services);
+  }
+
+  /** Takes one packet of a client: `[event, payload?, ack?]`, as Socket.IO decoded it. */
+  take(connection: Connection, packet: readonly unknown[]): void {
+    if (connection.closing !== null) return;
+    const last = packet[packet.length - 1];
+    const ack = typeof last === 'function' ? (last as Answer) : null;
+    const args = packet.slice(1, ack === null ? undefined : -1);
+    const name = packet[0];
+    const startedAt = performance.now();
+    const answer: Answer = ack ?? ((outcome) => this.#tellFailure(connection, name, outcome));
+    const command = this.#commands.get(name);
+    if (command === undefined) {
+      const text = 'There is no such command; docs/protocol.md lists all.';
+      this.#refuse(connection, name, new TandemError('UNKNOWN_COMMAND', text), answer, startedAt);
+      this.#strike(connection);
+      return;
+    }
+    this.#inFlight += 1;
+    void this.#work(connection, command, args, answer, startedAt).finally(() => {
+      this.#inFlight -= 1;
+      if (this.#inFlight === 0) this.#onIdle?.();
+    });
+  }
+
+  /** Resolves when no command is being worked on. */
+  async idle(): Promise<void> {
+    if (this.#inFlight > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+  }
+
+  async #work(
+    connection: Connection,
+    command: Command,
+    args: readonly unknown[],
+    answer: Answer,
+    startedAt: number,
+  ): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    let isLate = false;
+    try {
+      const payload = this.#parse(connection, command, args);
+      timer = setTimeout(() => {
+        isLate = true;
+        const text = 'The server did not finish this in time; the outcome is unknown. Repeat with the same id or key.';
+        this.#refuse(connection, command.name, new TandemError('UNAVAILABLE', text), answer, startedAt);
+      }, command.deadlineMs);
+      const result = await this.#run(connection, command, payload);
+      if (isLate) {
+        if (command.changesSeat) this.#options.onLateSeat(connection);
+        return;
+      }
+      answer({ ok: true, ...result });
+      this.#options.metrics.commandOk(command.name, (performance.now() - startedAt) / 1000);
+    } catch (error) {
+      if (!isLate) this.#refuse(connection, command.name, error, answer, startedAt);
+    } finally {
+      clearTimeout(timer);
+      // Whatever a seat brought waits behind the answer that tells of the seat.
+      this.#options.rooms.release(connection);
+    }
+  }
+
+  #parse(connection: Connection, command: Command, args: readonly unknown[]): unknown {
+    if (args.length > 1) throw invalidPayload([{ path: '', message: 'expected one payload' }]);
+    const payload = args[0] ?? {};
+    const issue = inspectJson(command.allowsBinaryBody ? withoutBinaryBody(payload) : payload, PAYLOAD_DEPTH);
+    if (issue !== null) {
+      if (isOverDeep(issue)) this.#strike(connection);
+      throw invalidPayload([issue]);
+    }
+    const parsed = command.schema.safeParse(payload);
+    if (!parsed.success) throw invalidPayload(issuesOf(parsed.error));
+    return parsed.data;
+  }
+
+  async #run(connection: Connection, command: Command, payload: unknown): Promise<Record<string, unknown>> {
+    if (!command.reservesOwnLimits) this.#options.services.connectionLimits.reserve(connection, ['commands']);
+    // In the order in which they came: what follows a create or join means the seat that it brings.
+    while (connection.seatChange !== null) await connection.seatChange;
+    if (!command.changesSeat) return command.run(connection, payload);
+    const work = command.run(connection, payload);
+    const done = work.then(
+      () => undefined,
+      () => undefined,
+    );
+    connection.seatChange = done;
+    void done.then(() => {
+      if (connection.seatChange === done) connection.seatChange = null;
+    });
+    return work;
+  }
+
+  #refuse(connection: Connection, name: unknown, cause: unknown, answer: Answer, startedAt: number): void {
+    const { metrics, logger } = this.#options;
+    const error = cause instanceof TandemError ? cause : new TandemError('INTERNAL', ERRORS.INTERNAL.title, { cause });
+    const command = typeof name === 'string' ? name : typeof name;
+    metrics.commandFailed(command, error.code, (performance.now() - startedAt) / 1000);
+    if (error.code === 'INTERNAL') {
+      const { id, seat } = connection;
+      logger.error('internal_error', {
+        connectionId: id,
+        sessionId: seat?.sessionId,
+        command,
+        error: error.cause ?? error,
+      });
+    }
+    if (error.code === 'RATE_LIMITED') this.#countRefusal(connection, error);
+    answer({ ok: false, error: error.toWire() });
+  }
+
+  #countRefusal(connection: Connection, { limit }: TandemError): void {
+    const { metrics, logger, services, rooms } = this.#options;
+    if (limit !== undefined && isLimitName(limit.name)) metrics.rateLimited(limit.name);
+    const now = Date.now();
+    if (now - connection.refusalLoggedAt >= 1000) {
+      connection.refusalLoggedAt = now;
+      logger.info('rate_limit_exceeded', { connectionId: connection.id, ip: connection.address, limit: limit?.name });
+    }
+    if (services.connectionLimits.isRefusedTooOften(connection)) {
+      setImmediate(() => rooms.end(connection, 'rate_limited'));
+    }
+  }
+
+  /** Ends a connection that keeps sending what no client sends by mistake; its answers go out first. */
+  #strike(connection: Connection): void {
+    const { services, rooms, logger } = this.#options;
+    if (!services.connectionLimits.isHostile(connection)) return;
+    logger.warn('security_event', { connectionId: connection.id, ip: connection.address, reason: 'hostile_packets' });
+    setImmediate(() => rooms.end(connection, 'rate_limited'));
+  }
+
+  #tellFailure(connection: Connection, name: unknown, outcome: Record<string, unknown>): void {
+    if (outcome['ok'] === true) return;
+    const command = typeof name === 'string' ? name.slice(0, 64) : typeof name;
+    emitTo(connection, 'command:failed', { command, error: outcome['error'] });
+  }
+}
+
+function invalidPayload(issues: PayloadIssue[]): TandemError {
+  const [first] = issues;
+  const where = first === undefined || first.path === '' ? 'The payload' : first.path;
+  return new TandemError('INVALID_PAYLOAD', `${where}: ${first?.message ?? 'has the wrong shape'}`, { issues });
+}
+
+/** The payload as far as it must be JSON. */
+function withoutBinaryBody(payload: unknown): unknown {
+  if (typeof payload !== 'object' || payload === null || !('body' in payload)) return payload;
+  return payload.body instanceof Uint8Array ? { ...payload, body: null } : payload;
+}

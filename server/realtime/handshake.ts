@@ -1,0 +1,73 @@
+import { TandemError } from '../../protocol/errors.ts';
+import type { Events } from '../../protocol/events.ts';
+import { inspectJson } from '../../protocol/json.ts';
+import { SIZES } from '../../protocol/limits.ts';
+import { limitRequests, type LimitRules } from '../limits/limit-rules.ts';
+import type { Limits } from '../sessions/ports.ts';
+import { rateLimited } from '../sessions/refusals.ts';
+import type { ResumeInput, Seating } from '../sessions/seating.ts';
+import type { Connection } from './connection.ts';
+import { issuesOf, schemas } from './schemas.ts';
+
+export interface HandshakeOptions {
+  seating: Seating;
+  limits: Limits;
+  rules: LimitRules;
+}
+
+/**
+ * Decides who may connect. Resolves with what a returning participant missed, or null for a new connection. Throws
+ * `INVALID_PAYLOAD`, `UNAUTHENTICATED`, `RESUME_REJECTED`, `RATE_LIMITED`.
+ */
+export async function shakeHands(
+  connection: Connection,
+  auth: unknown,
+  { seating, limits, rules }: HandshakeOptions,
+): Promise<Events['session:resumed'] | null> {
+  try {
+    const resume = parse(auth);
+    // A valid resume is exempt from the limit of connections: returning costs what leaving saved.
+    if (resume !== null) return await seating.resume(connection, resume);
+  } catch (error) {
+    // An outage is nobody's attempt; anything else counts like a new connection.
+    if (!(error instanceof TandemError) || error.code !== 'UNAVAILABLE') await count(connection, limits, rules);
+    throw error;
+  }
+  await count(connection, limits, rules);
+  return null;
+}
+
+function parse(auth: unknown): ResumeInput | null {
+  const given = auth ?? {};
+  const issue = inspectJson(given, SIZES.depth);
+  if (issue !== null) throw invalidAuth([issue]);
+  const parsed = schemas.handshake.safeParse(given);
+  if (!parsed.success) throw invalidAuth(issuesOf(parsed.error));
+  const { token, resume } = parsed.data;
+  if (token !== undefined) {
+    throw new TandemError('UNAUTHENTICATED', 'This version has no accounts: connect without a token.');
+  }
+  if (resume === undefined) return null;
+  const { sessionId, participantId, resumeToken, epoch, lastSeq, lastId, durableSeq } = resume;
+  return {
+    sessionId: sessionId.toLowerCase(),
+    participantId: participantId.toLowerCase(),
+    resumeToken,
+    epoch,
+    lastSeq,
+    lastId: lastId ?? null,
+    durableSeq: durableSeq ?? 0,
+  };
+}
+
+function invalidAuth(issues: ReturnType<typeof issuesOf>): TandemError {
+  const [first] = issues;
+  return new TandemError('INVALID_PAYLOAD', `auth.${first?.path ?? ''}: ${first?.message ?? 'wrong shape'}`, {
+    issues,
+  });
+}
+
+async function count(connection: Connection, limits: Limits, rules: LimitRules): Promise<void> {
+  const verdict = await limits.take(limitRequests(rules, [['connections_ip', connection.ip]]));
+  if (verdict.kind === 'refused') throw rateLimited(verdict.limit, verdict.retryAfterMs);
+}

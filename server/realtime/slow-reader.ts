@@ -1,0 +1,55 @@
+import type { Connection } from './connection.ts';
+
+/** Unsent bytes from which signals are dropped, and from which the connection is closed. */
+const DROP_SIGNALS_BYTES = 256 * 1024;
+const CLOSE_BYTES = 1024 * 1024;
+
+export interface SlowReaderHooks {
+  setSlow(connection: Connection, isSlow: boolean): void;
+  onTooSlow(connection: Connection): void;
+}
+
+/**
+ * Watches what a peer has not read: what waits in Engine.IO for its transport, and what waits in the WebSocket for the
+ * kernel. Without a bound one paused reader grew a server by 544 MB. Returns how many bytes wait now.
+ */
+export function watchSlowReader(connection: Connection, hooks: SlowReaderHooks): () => number {
+  const { conn } = connection.socket;
+  let queuedBytes = 0;
+  let isSlow = false;
+  const unsentBytes = () => queuedBytes + transportBytes(conn.transport);
+  const settle = () => {
+    if (!isSlow || unsentBytes() > DROP_SIGNALS_BYTES / 2) return;
+    isSlow = false;
+    hooks.setSlow(connection, false);
+  };
+  conn.on('packetCreate', (packet: { data?: unknown }) => {
+    queuedBytes += sizeOf(packet.data);
+    const unsent = unsentBytes();
+    if (unsent > CLOSE_BYTES) {
+      hooks.onTooSlow(connection);
+    } else if (unsent > DROP_SIGNALS_BYTES && !isSlow) {
+      isSlow = true;
+      hooks.setSlow(connection, true);
+    }
+  });
+  // All that was queued went to the transport, whose own buffer counts it from here.
+  conn.on('flush', () => {
+    queuedBytes = 0;
+  });
+  conn.on('drain', settle);
+  conn.on('heartbeat', settle);
+  return unsentBytes;
+}
+
+/** Bytes that the WebSocket holds for the kernel; long polling keeps none of its own. */
+function transportBytes(transport: unknown): number {
+  const socket: unknown = (transport as { socket?: unknown }).socket;
+  const buffered: unknown = (socket as { bufferedAmount?: unknown } | undefined)?.bufferedAmount;
+  return typeof buffered === 'number' ? buffered : 0;
+}
+
+function sizeOf(data: unknown): number {
+  if (typeof data === 'string') return data.length;
+  return ArrayBuffer.isView(data) ? data.byteLength : 0;
+}

@@ -1,0 +1,68 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { STATUS_CODES } from 'node:http';
+import { ERRORS, type ErrorCode } from '../../protocol/errors.ts';
+import { isOriginAllowed } from './origin.ts';
+
+export interface Gate {
+  corsOrigins: '*' | readonly string[];
+  publicUrl: string | null;
+  isDraining: () => boolean;
+  isFull: () => boolean;
+}
+
+interface Refusal {
+  code: ErrorCode;
+  detail: string;
+  retryAfterSeconds?: number;
+}
+
+/** Why a connection is refused before Socket.IO sees it; null when it is not. */
+export function refusalOf(request: IncomingMessage, gate: Gate): Refusal | null {
+  if (!isOriginAllowed(request, gate.corsOrigins, gate.publicUrl)) {
+    return {
+      code: 'FORBIDDEN',
+      detail: 'Pages of this origin may not connect: the operator lists them in CORS_ORIGINS.',
+    };
+  }
+  if (gate.isDraining()) {
+    return { code: 'UNAVAILABLE', detail: 'This instance is draining: connect again.', retryAfterSeconds: 1 };
+  }
+  if (gate.isFull()) {
+    return {
+      code: 'UNAVAILABLE',
+      detail: 'This instance has no room for more connections: come back.',
+      retryAfterSeconds: 5,
+    };
+  }
+  return null;
+}
+
+/** Answers an upgrade that is refused. Socket.IO's own hook answers 400 to all of them, which a client can't tell apart. */
+export function refuseUpgrade(socket: Duplex, refusal: Refusal): void {
+  const { headers, body, status } = answerOf(refusal);
+  const lines = Object.entries({ ...headers, Connection: 'close' }).map(([name, value]) => `${name}: ${value}`);
+  socket.on('error', () => socket.destroy());
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('\r\n')}\r\n\r\n${body}`);
+}
+
+export function refuseRequest(response: ServerResponse, refusal: Refusal): void {
+  const { headers, body, status } = answerOf(refusal);
+  response.writeHead(status, headers).end(body);
+}
+
+function answerOf({ code, detail, retryAfterSeconds }: Refusal): {
+  status: number;
+  headers: Record<string, string>;
+  body: string;
+} {
+  const { status, title } = ERRORS[code];
+  const retry = retryAfterSeconds === undefined ? {} : { retryAfterMs: retryAfterSeconds * 1000 };
+  const body = JSON.stringify({ type: 'about:blank', title, status, detail, code, ...retry });
+  const headers: Record<string, string> = {
+    'Content-Type': 'application/problem+json',
+    'Content-Length': String(Buffer.byteLength(body)),
+  };
+  if (retryAfterSeconds !== undefined) headers['Retry-After'] = String(retryAfterSeconds);
+  return { status, headers, body };
+}

@@ -1,0 +1,385 @@
+import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { v7 as uuidv7 } from 'uuid';
+import type { Config } from './config.ts';
+import { startEmbeddedPostgres, type EmbeddedPostgres } from './durable/embedded.ts';
+import { migrate } from './durable/migrate.ts';
+import { MIGRATIONS_DIRECTORY } from './durable/migration-files.ts';
+import { createPool } from './durable/pool.ts';
+import { createSqlStore } from './durable/sql-store.ts';
+import { createApp } from './http/app.ts';
+import { hardenServer, SERVER_OPTIONS } from './http/harden-server.ts';
+import { createHeadAnnouncer } from './jobs/head-announcer.ts';
+import type { Job } from './jobs/loop.ts';
+import { createSweeper } from './jobs/sweeper.ts';
+import { createClientIp } from './limits/client-ip.ts';
+import { limitRequests } from './limits/limit-rules.ts';
+import { createHealth, type Health } from './observability/health.ts';
+import { createLogger, type Logger } from './observability/logger.ts';
+import { createMetrics, type Metrics } from './observability/metrics.ts';
+import { Gateway } from './realtime/gateway.ts';
+import { Announcer } from './sessions/announcer.ts';
+import { CodeSource } from './sessions/code-source.ts';
+import { History } from './sessions/history.ts';
+import { JoinGuard } from './sessions/join-guard.ts';
+import { MessageService } from './sessions/message-service.ts';
+import type { DurableStore } from './sessions/ports.ts';
+import { Seating } from './sessions/seating.ts';
+import { SessionService } from './sessions/session-service.ts';
+import { runPhases } from './shutdown.ts';
+import { MemoryLimits } from './state/memory/memory-limits.ts';
+import { MemoryState } from './state/memory/memory-state.ts';
+import { VERSION } from './version.ts';
+
+export interface ServerOverrides {
+  /** Unix milliseconds; the system's clock unless a test has another. */
+  now?: () => number;
+  /** Directory of the built pages. */
+  webDir?: string;
+  /** The embedded database, when its start was kicked off before the rest of the code was loaded. */
+  database?: Promise<EmbeddedPostgres>;
+}
+
+export interface Server {
+  /** Resolves when the server listens. Rejects when it can't; what was started is stopped then. */
+  start(): Promise<{ port: number }>;
+  /** Drains and stops; may be called twice. */
+  stop(): Promise<void>;
+  address(): AddressInfo | null;
+}
+
+/** The built pages: beside the built server, or where the build puts them when the source itself runs. */
+const WEB_DIRECTORY = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? '../dist/web/' : '../web/', import.meta.url),
+);
+/** A process holds no more sockets than this: a new one is refused before it costs anything. */
+const MAX_CONNECTIONS = 20_000;
+/** One writes, one reads: behind the embedded database there is a single session anyway. */
+const EMBEDDED_CONNECTIONS = 2;
+/** How long clients may go on talking after they were told of a drain. */
+const DRAIN_NOTICE_MS = 500;
+
+/** The composition root: every part is built here, and nowhere else. */
+export function createServer(config: Config, overrides: ServerOverrides = {}): Server {
+  const now = overrides.now ?? Date.now;
+  const instanceId = uuidv7();
+  const { level, dir, retentionDays, format } = config.log;
+  const logger = createLogger({ level, dir, retentionDays, format, instanceId });
+  const metrics = createMetrics({ version: VERSION });
+  const onFault = (error: unknown) => logger.error('internal_error', { error });
+
+  let started: Running | null = null;
+  let stopping: Promise<void> | null = null;
+  const start = async () => {
+    const store = await openStore(config, overrides, { logger, metrics });
+    try {
+      started = await serve({ config, overrides, store, logger, metrics, now, instanceId, onFault });
+      return { port: started.address().port };
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+  };
+  return {
+    start: async () => {
+      try {
+        return await start();
+      } catch (error) {
+        metrics.stop();
+        await logger.close();
+        throw error;
+      }
+    },
+    stop: () => {
+      stopping ??= started?.stop() ?? Promise.resolve();
+      return stopping;
+    },
+    address: () => started?.address() ?? null,
+  };
+}
+
+interface OpenStore {
+  store: DurableStore;
+  close(): Promise<void>;
+}
+
+/** The durable store: the embedded database, migrated. */
+async function openStore(
+  config: Config,
+  { database }: ServerOverrides,
+  { logger, metrics }: { logger: Logger; metrics: Metrics },
+): Promise<OpenStore> {
+  const onEvent = (event: 'lost' | 'recovered', error?: Error) => {
+    if (event === 'lost') logger.error('db_error', { error, reason: 'lost' });
+    else logger.warn('db_recovered');
+  };
+  const postgres = await (database ?? startEmbeddedPostgres({ dataDir: config.dataDir, onEvent }));
+  const pool = createPool(postgres.connection, {
+    max: EMBEDDED_CONNECTIONS,
+    min: EMBEDDED_CONNECTIONS,
+    onQuery: queryObserver(metrics, logger),
+    onIdleError: (error) => logger.warn('db_error', { error, reason: 'idle_connection' }),
+  });
+  const close = async () => {
+    await pool.end();
+    await postgres.stop();
+  };
+  try {
+    await migrate(postgres.connection, MIGRATIONS_DIRECTORY, VERSION);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { store: createSqlStore(pool), close };
+}
+
+function queryObserver(metrics: Metrics, logger: Logger): (name: string, seconds: number, ok: boolean) => void {
+  const series = new Map<string, (seconds: number) => void>();
+  return (name, seconds, ok) => {
+    let observe = series.get(name);
+    if (observe === undefined) series.set(name, (observe = metrics.databaseQuery(name)));
+    observe(seconds);
+    if (!ok) logger.warn('db_error', { query: name, durationMs: seconds * 1000 });
+  };
+}
+
+interface Parts {
+  config: Config;
+  overrides: ServerOverrides;
+  store: OpenStore;
+  logger: Logger;
+  metrics: Metrics;
+  now: () => number;
+  instanceId: string;
+  onFault: (error: unknown) => void;
+}
+
+interface Running {
+  address(): AddressInfo;
+  stop(): Promise<void>;
+}
+
+/** Builds the rest in the order of its dependencies, restores the sessions, and listens. */
+async function serve(parts: Parts): Promise<Running> {
+  const { config, overrides, store, logger, metrics, now, instanceId, onFault } = parts;
+  const clientIp = createClientIp(config.trustProxy);
+  const limits = new MemoryLimits(now);
+  const gateway = new Gateway({
+    transports: config.socketTransports,
+    corsOrigins: config.corsOrigins,
+    publicUrl: config.publicUrl,
+    maxConnections: MAX_CONNECTIONS,
+    clientIp,
+    rules: config.limits,
+    limits,
+    now,
+    logger,
+    metrics,
+  });
+  const state = new MemoryState({
+    durable: store.store,
+    onMessage: (message, sender) => {
+      metrics.messageAppended();
+      gateway.rooms.deliver(message, sender);
+      metrics.messageDelivered((now() - Date.parse(message.sentAt)) / 1000);
+    },
+    limits,
+    timings: config.sessions,
+    retryHorizonMs: config.messages.retryHorizonMs,
+    hotMessages: config.messages.hotMessages,
+    now,
+    onFault,
+  });
+  await state.start();
+  const { sessions, ...services } = createDomain(parts, state, gateway, limits);
+  gateway.serve({ ...services, sessions, maxBodyBytes: config.messages.maxBytes });
+  observeState(metrics, state, gateway);
+  const jobs = [createSweeper({ state, sessions, onError: onFault }), createHeadAnnouncer(sessions, onFault)];
+  let isDraining = false;
+  const health = createHealth({
+    version: VERSION,
+    instanceId,
+    startedAt: now(),
+    database: () => store.store.ping(),
+    delivery: () => state.probe(),
+    isDraining: () => isDraining,
+    now,
+    onTurn: (turn) => {
+      if (turn.isWell) logger.warn('db_recovered', { reason: turn.check });
+      else logger.error('db_error', { reason: turn.check, error: turn.error });
+    },
+  });
+  metrics.observe({ databaseUp: () => health.ready().checks.database.status === 'ok' });
+  const http = createEdge(parts, gateway, health, clientIp);
+  await listen(http, config);
+  metrics.start();
+  health.start();
+  for (const job of jobs) job.start();
+  const address = () => http.address() as AddressInfo;
+  logStarted(logger, config, address());
+  return {
+    address,
+    stop: async () => {
+      isDraining = true;
+      logger.info('drain_started', { count: gateway.connectionCount });
+      await stopAll({ parts, gateway, state, jobs, health, http });
+    },
+  };
+}
+
+function createDomain(
+  { config, store, logger, metrics, now, instanceId }: Parts,
+  state: MemoryState,
+  gateway: Gateway,
+  limits: MemoryLimits,
+) {
+  const { retryHorizonMs } = config.messages;
+  // Committed in Postgres first: what is acknowledged is archived.
+  const durability = 'archived';
+  const events = gateway.rooms;
+  const history = new History(state, store.store);
+  const announcer = new Announcer({ events, durability, now, logger, metrics });
+  const codes = new CodeSource({
+    state,
+    minLength: config.sessions.codeLength,
+    ttlMs: config.sessions.codeTtlMs,
+    now,
+  });
+  const guard = new JoinGuard({
+    limits,
+    failuresOfIp: (ip) => limitRequests(config.limits, [['join_failures_ip', ip]])[0] ?? null,
+    failuresInTotal: limitRequests(config.limits, [['join_failures_total', 'all']])[0] ?? null,
+  });
+  return {
+    seating: new Seating({
+      state,
+      history,
+      events,
+      announcer,
+      codes,
+      guard,
+      retryHorizonMs,
+      instanceId,
+      now,
+      newId: uuidv7,
+      logger,
+      metrics,
+    }),
+    sessions: new SessionService({ state, events, announcer, codes, timings: config.sessions }),
+    messages: new MessageService({ state, history, events }),
+  };
+}
+
+function observeState(metrics: Metrics, state: MemoryState, gateway: Gateway): void {
+  metrics.observe({
+    connections: () => gateway.connectionCount,
+    sessions: () => ({ ...state.counts().sessions, closed: 0 }),
+    participants: () => state.counts().participants,
+    sendBufferBytes: () => gateway.sendBufferBytes(),
+    archiveBacklogMessages: () => state.counts().backlog,
+  });
+}
+
+function createEdge(
+  { config, overrides, logger, metrics }: Parts,
+  gateway: Gateway,
+  health: Health,
+  clientIp: ReturnType<typeof createClientIp>,
+): HttpServer {
+  const app = createApp({
+    health,
+    metrics,
+    logger,
+    clientIp,
+    webDir: overrides.webDir ?? WEB_DIRECTORY,
+    metricsToken: config.metricsToken,
+    corsOrigins: config.corsOrigins,
+    isProduction: config.nodeEnv === 'production',
+  });
+  const http = createHttpServer(SERVER_OPTIONS, (request, response) => {
+    if (gateway.isSocketRequest(request)) gateway.handleRequest(request, response);
+    else app(request, response);
+  });
+  hardenServer(http);
+  http.on('upgrade', (request, socket, head) => gateway.handleUpgrade(request, socket, head));
+  return http;
+}
+
+function listen(http: HttpServer, { port, host }: Config): Promise<void> {
+  return new Promise((resolve, reject) => {
+    http.once('error', reject);
+    http.listen(port, host, () => {
+      http.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+function logStarted(logger: Logger, config: Config, { port, address }: AddressInfo): void {
+  const limits = Object.fromEntries(
+    Object.values(config.limits).map(({ name, points, durationMs }) => [name, `${points} per ${durationMs / 1000} s`]),
+  );
+  logger.info('server_started', {
+    port,
+    host: address,
+    version: VERSION,
+    state: 'memory',
+    database: 'embedded',
+    limits: { store: 'memory', ...limits },
+    durability: 'archived',
+  });
+}
+
+/** Stops in phases: clients first, then what serves them, then what stores for them, the log last. */
+async function stopAll(running: {
+  parts: Parts;
+  gateway: Gateway;
+  state: MemoryState;
+  jobs: readonly Job[];
+  health: Health;
+  http: HttpServer;
+}): Promise<void> {
+  const { parts, gateway, state, jobs, health, http } = running;
+  const { config, logger, metrics, store } = parts;
+  const { delayMs, timeoutMs } = config.drain;
+  const noticeMs = Math.min(DRAIN_NOTICE_MS, timeoutMs / 4);
+  await runPhases(
+    [
+      { name: 'balancer', deadlineMs: delayMs + 1000, run: () => delay(delayMs) },
+      {
+        name: 'notice',
+        deadlineMs: noticeMs + 1000,
+        run: async () => {
+          gateway.startDraining(noticeMs);
+          if (gateway.connectionCount > 0) await delay(noticeMs);
+        },
+      },
+      { name: 'connections', deadlineMs: timeoutMs / 2, run: () => gateway.drain(timeoutMs / 4) },
+      {
+        name: 'jobs',
+        deadlineMs: 3000,
+        run: async () => {
+          await Promise.all(jobs.map((job) => job.stop()));
+        },
+      },
+      { name: 'sockets', deadlineMs: 2000, run: () => gateway.stop() },
+      { name: 'http', deadlineMs: 2000, run: () => closeHttp(http) },
+      { name: 'state', deadlineMs: 5000, run: () => state.stop() },
+      { name: 'database', deadlineMs: 5000, run: () => store.close() },
+    ],
+    logger,
+  );
+  health.stop();
+  metrics.stop();
+  logger.info('server_stopped');
+  await logger.close();
+}
+
+function closeHttp(http: HttpServer): Promise<void> {
+  return new Promise((resolve) => {
+    http.close(() => resolve());
+    http.closeAllConnections();
+  });
+}

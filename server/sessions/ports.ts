@@ -1,0 +1,288 @@
+/**
+ * What the domain needs from others. Where two implementations stand behind a port, one conformance suite runs against
+ * both, and the guarantees below are what it checks.
+ */
+import type { EventName, Events } from '../../protocol/events.ts';
+import type { LimitInfo } from '../../protocol/errors.ts';
+import type { LimitRequest } from '../../protocol/limits.ts';
+import type { ClosingReason } from '../../protocol/closings.ts';
+import type { ActivityState, JsonValue, Message } from '../../protocol/session.ts';
+import type { Deadline } from './deadlines.ts';
+import type { EndedSeat, Rule, SeatHolder, SessionDocument } from './session.ts';
+
+/** One consistent look at a session: all of it was stored at the session's level before anybody saw it. */
+export interface SessionSnapshot {
+  readonly document: SessionDocument;
+  readonly lastSeq: number;
+  readonly durableSeq: number;
+  readonly lastActivityAt: number;
+  readonly receipts: ReadonlyMap<string, Receipt>;
+  readonly activity: ReadonlyMap<string, ActivityState>;
+}
+
+export interface Receipt {
+  readonly delivered: number;
+  readonly read: number;
+}
+
+export type ChangeResult<O> =
+  | { readonly kind: 'decided'; readonly outcome: O; readonly snapshot: SessionSnapshot }
+  | { readonly kind: 'no_such_session' }
+  /** The rule wanted a code that leads elsewhere. */
+  | { readonly kind: 'code_taken' };
+
+/** A message as it is accepted, before it has a number. */
+export interface AppendRequest {
+  readonly sessionId: string;
+  readonly sender: SeatHolder;
+  readonly id: string;
+  readonly type: string;
+  readonly body: JsonValue;
+  /** The body as JSON text: measured at the edge, stored as it is. */
+  readonly bodyJson: string;
+  /** Tells content from content: equal for equal type and body. */
+  readonly fingerprint: string;
+  /** Limits that this message counts for: all of them, or none when one refuses or the id is known. */
+  readonly limits: readonly LimitRequest[];
+}
+
+export type { LimitRequest };
+
+/** What a sender learns of a message that was accepted, now or before. */
+export interface Accepted {
+  readonly seq: number;
+  readonly sentAt: number;
+  readonly epoch: number;
+  readonly durableSeq: number;
+}
+
+export type AppendResult =
+  | ({ readonly kind: 'appended' } & Accepted)
+  | ({ readonly kind: 'duplicate' } & Accepted)
+  | { readonly kind: 'id_reused' }
+  | { readonly kind: 'rate_limited'; readonly limit: LimitInfo; readonly retryAfterMs: number }
+  | { readonly kind: 'session_closed' }
+  | { readonly kind: 'not_seated' }
+  | { readonly kind: 'no_such_session' };
+
+export type FindSendResult =
+  ({ readonly kind: 'duplicate' } & Accepted) | { readonly kind: 'id_reused' } | { readonly kind: 'unknown' };
+
+/** `afterSeq` gives the lowest seqs above it, `beforeSeq` the highest below it; both exclusive. */
+export type LogRange =
+  { readonly afterSeq: number; readonly limit: number } | { readonly beforeSeq: number; readonly limit: number };
+
+/** Messages ascending, without a hole. */
+export interface LogPage {
+  readonly epoch: number;
+  readonly lastSeq: number;
+  readonly durableSeq: number;
+  /** Lowest seq that the log still holds; `lastSeq + 1` when it is empty. */
+  readonly firstSeq: number;
+  readonly messages: readonly Message[];
+}
+
+export type ReceiptResult =
+  | { readonly kind: 'recorded'; readonly receipt: Receipt; readonly changed: boolean }
+  | { readonly kind: 'above_head'; readonly lastSeq: number }
+  | { readonly kind: 'session_closed' }
+  | { readonly kind: 'not_seated' };
+
+export type TouchResult =
+  { readonly kind: 'touched' } | { readonly kind: 'session_closed' } | { readonly kind: 'not_seated' };
+
+export type CreateResult =
+  | { readonly kind: 'created'; readonly snapshot: SessionSnapshot }
+  | { readonly kind: 'code_taken' }
+  /** The key of the first seat took another seat before; that one's session is stored. */
+  | { readonly kind: 'key_taken'; readonly sessionId: string };
+
+/** A session whose deadline has come. */
+export interface DueSession {
+  readonly sessionId: string;
+  readonly deadline: Deadline;
+}
+
+export interface StateCounts {
+  readonly sessions: { readonly waiting: number; readonly paired: number };
+  readonly participants: { readonly online: number; readonly away: number };
+  /** Writes that wait for the durable store. */
+  readonly backlog: number;
+}
+
+/**
+ * Hot state of the open sessions.
+ *
+ * Guarantees, whatever implements it:
+ * - What a method reports, and what `onVisible` and the message listener are called with, was stored at the session's
+ *   level before. Nothing is visible to anybody, in any method, before that.
+ * - Calls of `onVisible` and of the message listener for one session come in the order in which the changes were
+ *   decided, synchronously, so whoever attaches a connection in them misses nothing that follows.
+ * - Per session `seq` is 1, 2, 3 … without a hole; one `(sender, id)` is appended at most once within the retry
+ *   horizon, and its repetition is recognised before any limit, and after the close.
+ * - Of two changes that exclude each other (the last seat, one code, one key) exactly one happens.
+ * - A method that rejects with `UNAVAILABLE` has an unknown outcome; repeating it with the same id or key is safe.
+ */
+export interface SessionState {
+  /** `onVisible` runs only when the session was created. */
+  create(document: SessionDocument, onVisible: (snapshot: SessionSnapshot) => void): Promise<CreateResult>;
+  /** Runs the rule on the current document, stores what it decided. `onVisible` runs in any case that was decided. */
+  change<O>(
+    sessionId: string,
+    rule: Rule<O>,
+    onVisible?: (outcome: O, snapshot: SessionSnapshot) => void,
+  ): Promise<ChangeResult<O>>;
+  read(sessionId: string): Promise<SessionSnapshot | null>;
+  /** The session that a code leads to, open or closed, until the code dies or expires. */
+  findByCode(code: string): Promise<string | null>;
+  /** The session with a seat that was taken with this key. */
+  findByKey(keyHash: string): Promise<string | null>;
+  /** Codes that are alive: what the length of the next one is computed from. */
+  countLiveCodes(): Promise<number>;
+
+  append(request: AppendRequest): Promise<AppendResult>;
+  /** Whether this participant sent that id before; also in a closed session. */
+  findSend(sessionId: string, seatId: string, id: string, fingerprint: string): Promise<FindSendResult>;
+  readLog(sessionId: string, range: LogRange): Promise<LogPage | null>;
+  recordReceipt(sessionId: string, holder: SeatHolder, receipt: Partial<Receipt>): Promise<ReceiptResult>;
+  /** A command that counts as activity; `state` when it also reports one. */
+  touch(sessionId: string, holder: SeatHolder, state?: ActivityState): Promise<TouchResult>;
+  /** `activity:report` with `idle`: no activity. */
+  reportIdle(sessionId: string, holder: SeatHolder): Promise<TouchResult>;
+
+  /**
+   * At most `limit` sessions whose next deadline is not after now. A `warn` is handed out once per idle stretch; a
+   * deadline that is not acted upon comes again.
+   */
+  takeDue(limit: number): Promise<DueSession[]>;
+  /** Sessions whose head moved since the last call. */
+  takeMovedHeads(): Promise<{ sessionId: string; epoch: number; lastSeq: number; durableSeq: number }[]>;
+  /** Passes the way that a message passes; rejects when messages can't pass. */
+  probe(): Promise<void>;
+  counts(): StateCounts;
+  start(): Promise<void>;
+  /** Stores what is decided, then refuses. May be called twice. */
+  stop(): Promise<void>;
+}
+
+/** Called for each message when it becomes visible; `sender` is who must not get it again. */
+export type MessageListener = (message: Message, sender: SeatHolder) => void;
+
+/** A session as the durable store keeps it. Presence, generations and connections are not part of it: a restart forgets them. */
+export interface StoredSession {
+  readonly document: SessionDocument;
+  readonly lastSeq: number;
+  readonly lastActivityAt: number;
+  readonly receipts: ReadonlyMap<string, Receipt>;
+}
+
+/** A message on its way into the durable store. */
+export interface StoredMessage {
+  readonly sessionId: string;
+  readonly epoch: number;
+  readonly seq: number;
+  readonly id: string;
+  /** Null for one that the server itself sent. */
+  readonly participantId: string | null;
+  readonly type: string;
+  readonly bodyJson: string;
+  readonly sentAt: number;
+}
+
+export interface StoredSend {
+  readonly participantId: string;
+  readonly id: string;
+  readonly seq: number;
+  readonly sentAt: number;
+  readonly type: string;
+  readonly bodyJson: string;
+}
+
+/** What one transaction stores: all of it, or nothing. */
+export interface CommitBatch {
+  /** Sessions whose document changed: written with all living seats that `seats` names as changed. */
+  readonly sessions: readonly {
+    readonly document: SessionDocument;
+    readonly changedSeatIds: readonly string[];
+    readonly lastActivityAt: number;
+  }[];
+  readonly ended: readonly (EndedSeat & { readonly sessionId: string })[];
+  /** Per session ascending and without a hole, following what is stored. */
+  readonly messages: readonly StoredMessage[];
+  readonly receipts: readonly {
+    readonly sessionId: string;
+    readonly seatId: string;
+    readonly delivered: number;
+    readonly read: number;
+  }[];
+}
+
+/**
+ * Lasting state.
+ *
+ * Guarantees: `commit` is atomic, and what it stored survives `kill -9` of this process once it resolves. It refuses
+ * (rejects with `DivergenceError`, storing nothing) a message whose seq is taken by other content, or that does not
+ * follow the stored head, and a session whose stored epoch is another. A write that is repeated after an unknown
+ * outcome changes nothing. Every method rejects within its deadline when the database does not answer.
+ */
+export interface DurableStore {
+  commit(batch: CommitBatch): Promise<void>;
+  /** Open sessions, and closed ones whose code would still be found. Seats come back `away` since `now`. */
+  loadSessions(now: number): Promise<StoredSession[]>;
+  /** One session, open or closed; null when there is none. A closed one has the seats that lived when it closed. */
+  loadSession(sessionId: string, now: number): Promise<StoredSession | null>;
+  readMessages(sessionId: string, range: LogRange): Promise<Message[]>;
+  findSend(sessionId: string, participantId: string, id: string): Promise<StoredSend | null>;
+  /** Sends since that time, newest first, at most `limit`. */
+  recentSends(sessionId: string, since: number, limit: number): Promise<StoredSend[]>;
+  /** Resolves when the database answers. */
+  ping(): Promise<void>;
+}
+
+/** What the database holds contradicts what was to be written: an alarm, never an overwrite. */
+export class DivergenceError extends Error {
+  override readonly name = 'DivergenceError';
+}
+
+/** The database said no (a constraint, a full disk …): nothing of the batch was stored. Any other failure leaves it unknown. */
+export class RefusedCommitError extends Error {
+  override readonly name = 'RefusedCommitError';
+}
+
+export type LimitVerdict =
+  { readonly kind: 'taken' } | { readonly kind: 'refused'; readonly limit: LimitInfo; readonly retryAfterMs: number };
+
+/**
+ * Limits that hold across the deployment and are not part of an append. A window slides: in no window of the duration
+ * are more points taken than the limit has.
+ */
+export interface Limits {
+  /** Takes a point of each, or of none when one refuses; the refusal names the limit with the longest wait. */
+  take(requests: readonly LimitRequest[]): Promise<LimitVerdict>;
+  /** Counts a failure; with the last point the bucket is blocked for `blockMs`. Never refuses. */
+  recordFailure(request: LimitRequest): Promise<void>;
+  /** Milliseconds until the bucket has room again; 0 when it has. Counts nothing. */
+  waitOf(request: LimitRequest): Promise<number>;
+}
+
+/** A connection as the domain sees it: the seat that it holds. */
+export interface Connection {
+  readonly id: string;
+}
+
+/**
+ * How the domain speaks to clients. One implementation (Socket.IO); a port because the domain is called by the edge and
+ * may not import it. Best effort: an event may be lost, the log heals it.
+ */
+export interface SessionEvents {
+  /** The connection belongs to the session from here on; what is sent to it is held back until its answer is out. */
+  attach(connection: Connection, sessionId: string, holder: SeatHolder): void;
+  /** Detaches the connection of a seat, if it still holds it. */
+  detach(sessionId: string, seatId: string): void;
+  toAll<E extends EventName>(sessionId: string, event: E, payload: Events[E]): void;
+  toOthers<E extends EventName>(sessionId: string, seatId: string, event: E, payload: Events[E]): void;
+  /** Signals go to whoever keeps up; a slow reader misses them first. */
+  signal(sessionId: string, from: string, payload: Events['signal:new'], to: string | null): void;
+  /** Says `connection:closing` to the connection that holds the seat, then ends it. */
+  closeSeat(sessionId: string, seatId: string, reason: ClosingReason): void;
+}

@@ -1,0 +1,41 @@
+import { ERRORS, TandemError, type ErrorCode } from '../../protocol/errors.ts';
+
+/** Why a rule or a store said no, and the code that says so to the caller. */
+const CODES = {
+  no_such_session: 'SESSION_NOT_FOUND',
+  code_dead: 'SESSION_NOT_FOUND',
+  session_full: 'SESSION_FULL',
+  session_locked: 'SESSION_LOCKED',
+  session_closed: 'SESSION_CLOSED',
+  not_seated: 'NOT_IN_SESSION',
+  not_host: 'FORBIDDEN',
+  rejected: 'RESUME_REJECTED',
+  id_reused: 'ID_REUSED',
+} as const satisfies Record<string, ErrorCode>;
+
+export type RefusalKind = keyof typeof CODES;
+
+const MESSAGES: Partial<Record<RefusalKind, string>> = {
+  not_host: 'Only the host of the session can do this.',
+  not_seated: 'This connection holds no seat of a session: create, join or resume one first.',
+  session_closed: 'The session is closed: create or join another one.',
+  id_reused: 'This id was sent before with another body or type: use a new id for a new message.',
+  rejected: 'No seat can be resumed with these values: it was left or kicked, or the token is another. Join anew.',
+  code_dead: 'No session can be joined by this code: ask for a fresh one.',
+};
+
+export function refused(kind: RefusalKind): TandemError {
+  const code = CODES[kind];
+  return new TandemError(code, MESSAGES[kind] ?? ERRORS[code].title);
+}
+
+/** A payload whose shape is right and whose value is not. */
+export function invalid(path: string, message: string): TandemError {
+  return new TandemError('INVALID_PAYLOAD', `${path}: ${message}`, { issues: [{ path, message }] });
+}
+
+export function rateLimited(limit: NonNullable<TandemError['limit']>, retryAfterMs: number): TandemError {
+  const wait = Math.ceil(retryAfterMs);
+  const text = `The limit ${limit.name} of ${limit.points} per ${limit.durationSeconds} s is exhausted: wait ${wait} ms.`;
+  return new TandemError('RATE_LIMITED', text, { limit, retryAfterMs: wait });
+}

@@ -1,0 +1,234 @@
+import { TandemError } from '../../protocol/errors.ts';
+import type { Events } from '../../protocol/events.ts';
+import { SIZES } from '../../protocol/limits.ts';
+import type { JsonObject, SelfWithToken, Session } from '../../protocol/session.ts';
+import type { Logger } from '../observability/logger.ts';
+import { holderOf, type Announcer, type SessionMetrics } from './announcer.ts';
+import type { CodeSource } from './code-source.ts';
+import type { History } from './history.ts';
+import type { JoinGuard } from './join-guard.ts';
+import { normalizeCode } from './pairing-code.ts';
+import type { Connection, SessionEvents, SessionSnapshot, SessionState } from './ports.ts';
+import { invalid, refused } from './refusals.ts';
+import { hashKey, hashToken, newResumeToken } from './secrets.ts';
+import {
+  heldSeat,
+  joinSession,
+  openSession,
+  resumeSeat,
+  retakeSeat,
+  type NewSeat,
+  type Seat,
+  type SeatHolder,
+} from './session.ts';
+
+/** The seat that a connection holds. */
+export interface HeldSeat extends SeatHolder {
+  readonly sessionId: string;
+}
+
+/** Who asks for a seat. */
+export interface Caller {
+  readonly connection: Connection;
+  /** The caller's bucket for limits per address. */
+  readonly ip: string;
+  /** The seat that the connection holds already, if any. */
+  readonly seat: HeldSeat | null;
+}
+
+export interface CreateInput {
+  name: string | null;
+  capacity: number;
+  metadata: JsonObject;
+  shareHistory: boolean;
+  key: string | null;
+}
+
+export interface JoinInput {
+  code: string;
+  name: string | null;
+  key: string | null;
+}
+
+export interface ResumeInput {
+  sessionId: string;
+  participantId: string;
+  resumeToken: string;
+  epoch: number;
+  lastSeq: number;
+  lastId: string | null;
+  durableSeq: number;
+}
+
+export interface Seated {
+  session: Session;
+  self: SelfWithToken;
+}
+
+export interface SeatingOptions {
+  state: SessionState;
+  history: History;
+  events: SessionEvents;
+  announcer: Announcer;
+  codes: CodeSource;
+  guard: JoinGuard;
+  retryHorizonMs: number;
+  instanceId: string;
+  now: () => number;
+  newId: () => string;
+  logger: Logger;
+  metrics: SessionMetrics;
+}
+
+/** How a connection comes to hold a seat: create, join, resume. */
+export class Seating {
+  readonly #options: SeatingOptions;
+
+  constructor(options: SeatingOptions) {
+    this.#options = options;
+  }
+
+  /** Throws `ALREADY_IN_SESSION`, `UNAVAILABLE`. */
+  async create(caller: Caller, input: CreateInput): Promise<Seated> {
+    const { state, events, codes, now, newId, logger } = this.#options;
+    const { capacity, metadata, shareHistory } = input;
+    const keyHash = input.key === null ? null : hashKey('create', '', input.key);
+    await this.#assertFree(caller, keyHash);
+    const { token, newcomer } = this.#newcomer(input.name, keyHash);
+    return codes.tryFresh(async (code) => {
+      const fresh = { id: newId(), now: now(), capacity, approval: false, shareHistory, metadata, code };
+      const document = openSession(fresh, newcomer);
+      const result = await state.create(document, ({ document: visible }) => {
+        for (const seat of visible.seats) events.attach(caller.connection, visible.id, holderOf(seat));
+      });
+      if (result.kind === 'code_taken') return null;
+      if (result.kind === 'key_taken') return this.#retake(caller, result.sessionId, newcomer, token);
+      logger.info('session_created', { sessionId: document.id, connectionId: caller.connection.id });
+      return this.#seated(result.snapshot, newcomer.id, token);
+    });
+  }
+
+  /** Throws `INVALID_PAYLOAD`, `SESSION_NOT_FOUND`, `SESSION_FULL`, `SESSION_LOCKED`, `SESSION_CLOSED`, `RATE_LIMITED`, … */
+  async join(caller: Caller, input: JoinInput): Promise<Seated> {
+    const { state, guard, announcer, metrics, retryHorizonMs } = this.#options;
+    const code = normalizeCode(input.code);
+    const keyHash = input.key === null || code === null ? null : hashKey('join', code, input.key);
+    await this.#assertFree(caller, keyHash);
+    const { token, newcomer } = this.#newcomer(input.name, keyHash);
+    const kept = keyHash === null ? null : await state.findByKey(keyHash);
+    if (kept !== null) {
+      const seated = await this.#retake(caller, kept, newcomer, token);
+      if (seated !== null) return seated;
+    }
+    await guard.admit(caller.ip);
+    if (code === null) {
+      await guard.miss(caller.ip);
+      throw invalid('code', 'expected digits and consonants of a pairing code, as BCD-234');
+    }
+    const sessionId = await state.findByCode(code);
+    if (sessionId === null) return this.#missed(caller);
+    const rule = joinSession(code, newcomer, retryHorizonMs);
+    const result = await state.change(sessionId, rule, (outcome, snapshot) => {
+      if (outcome.kind === 'joined') announcer.joined(caller.connection, outcome.seat, outcome.paired, snapshot);
+      if (outcome.kind === 'retaken') announcer.taken(caller.connection, outcome.seat, outcome.wasAway, snapshot);
+    });
+    if (result.kind !== 'decided' || result.outcome.kind === 'code_dead') return this.#missed(caller);
+    const { outcome, snapshot } = result;
+    if (outcome.kind === 'joined' || outcome.kind === 'retaken') {
+      await state.touch(sessionId, holderOf(outcome.seat));
+      return this.#seated(snapshot, outcome.seat.id, token);
+    }
+    metrics.pairing('refused');
+    throw refused(outcome.kind);
+  }
+
+  /** A participant returns on a new connection: what it missed, and what nobody has any more. Throws `RESUME_REJECTED`. */
+  async resume(connection: Connection, input: ResumeInput): Promise<Events['session:resumed']> {
+    const { state, announcer, metrics, retryHorizonMs, instanceId, logger } = this.#options;
+    const { sessionId, participantId, resumeToken } = input;
+    const request = { seatId: participantId, tokenHash: hashToken(resumeToken), userId: null, instance: instanceId };
+    const result = await state.change(sessionId, resumeSeat(request, retryHorizonMs), (outcome, snapshot) => {
+      if (outcome.kind === 'rejected') return;
+      announcer.taken(connection, outcome.seat, outcome.kind === 'resumed' && outcome.wasAway, snapshot);
+    });
+    if (result.kind !== 'decided' || result.outcome.kind === 'rejected') {
+      metrics.resume('rejected');
+      throw refused('rejected');
+    }
+    const { seat } = result.outcome;
+    const missed = await this.#missedBy(seat, result.snapshot, input);
+    metrics.resume(missed.reset ? 'reset' : 'resumed');
+    logger.info('session_resumed', { sessionId, participantId, connectionId: connection.id });
+    return missed;
+  }
+
+  /** A connection takes part in at most one session that is open; a closed one is left behind without a word. */
+  async #assertFree({ seat }: Caller, keyHash: string | null): Promise<void> {
+    if (seat === null) return;
+    const snapshot = await this.#options.state.read(seat.sessionId);
+    if (snapshot === null || snapshot.document.closed !== null) return;
+    const own = heldSeat(snapshot.document, seat);
+    if (own === undefined || (keyHash !== null && own.key?.hash === keyHash)) return;
+    throw new TandemError('ALREADY_IN_SESSION', 'This connection has an open session: leave it first.');
+  }
+
+  #newcomer(name: string | null, keyHash: string | null): { token: string; newcomer: NewSeat } {
+    const { newId, instanceId } = this.#options;
+    const token = newResumeToken();
+    const newcomer = { id: newId(), name, userId: null, tokenHash: hashToken(token), keyHash, instance: instanceId };
+    return { token, newcomer };
+  }
+
+  /** The same create or join again: null when the seat that it took is gone. */
+  async #retake(caller: Caller, sessionId: string, newcomer: NewSeat, token: string): Promise<Seated | null> {
+    const { state, announcer, retryHorizonMs } = this.#options;
+    const result = await state.change(sessionId, retakeSeat(newcomer, retryHorizonMs), (outcome, snapshot) => {
+      if (outcome.kind === 'retaken') announcer.taken(caller.connection, outcome.seat, outcome.wasAway, snapshot);
+    });
+    if (result.kind !== 'decided' || result.outcome.kind === 'gone') return null;
+    return this.#seated(result.snapshot, result.outcome.seat.id, token);
+  }
+
+  async #missed(caller: Caller): Promise<never> {
+    this.#options.metrics.pairing('refused');
+    await this.#options.guard.miss(caller.ip);
+    throw refused('code_dead');
+  }
+
+  async #missedBy(seat: Seat, before: SessionSnapshot, input: ResumeInput): Promise<Events['session:resumed']> {
+    const { state, history, announcer } = this.#options;
+    const { sessionId, lastSeq, durableSeq } = input;
+    const { document } = before;
+    const reset =
+      input.epoch !== document.epoch || lastSeq > before.lastSeq || (await this.#holdsOther(sessionId, input));
+    const from = reset ? Math.min(durableSeq, lastSeq) : lastSeq;
+    const floorSeq = document.shareHistory ? 0 : seat.joinedSeq;
+    const start = Math.max(from, floorSeq);
+    const range = { afterSeq: start, limit: SIZES.resumedMessages };
+    const page = await history.read({ sessionId, floorSeq, range });
+    const snapshot = await state.read(sessionId);
+    if (page === null || snapshot === null) throw refused('rejected');
+    const firstSeq = page.messages[0]?.seq ?? page.lastSeq + 1;
+    return {
+      session: announcer.view(snapshot),
+      self: { participantId: seat.id, role: seat.role },
+      messages: page.messages,
+      hasMore: page.hasMore,
+      gap: firstSeq > start + 1 ? { fromSeq: start + 1, toSeq: firstSeq - 1 } : null,
+      reset,
+    };
+  }
+
+  /** Whether another message stands where this client saw its last one. */
+  async #holdsOther(sessionId: string, { lastSeq, lastId }: ResumeInput): Promise<boolean> {
+    if (lastId === null || lastSeq === 0) return false;
+    const range = { afterSeq: lastSeq - 1, limit: 1 };
+    const held = (await this.#options.history.read({ sessionId, floorSeq: 0, range }))?.messages[0];
+    return held?.seq === lastSeq && held.id !== lastId;
+  }
+
+  #seated(snapshot: SessionSnapshot, seatId: string, resumeToken: string): Seated {
+    const role = snapshot.document.seats.find((seat) => seat.id === seatId)?.role ?? 'guest';
+    return { session: this.#options.announcer.view(snapshot), self: { participantId: seatId, role, resumeToken } };
+  }
+}

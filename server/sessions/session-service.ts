@@ -1,0 +1,161 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { TandemError } from '../../protocol/errors.ts';
+import type { Self, Session } from '../../protocol/session.ts';
+import type { Announcer } from './announcer.ts';
+import type { CodeSource } from './code-source.ts';
+import { closeWhenDue, type Timings } from './deadlines.ts';
+import type { DueSession, SessionEvents, SessionSnapshot, SessionState } from './ports.ts';
+import { invalid, refused } from './refusals.ts';
+import type { HeldSeat } from './seating.ts';
+import {
+  closeByHost,
+  dropConnection,
+  findSeat,
+  heldSeat,
+  kickParticipant,
+  leaveSession,
+  lockSession,
+  reopenSession,
+  timeOutSeat,
+} from './session.ts';
+
+export interface SessionServiceOptions {
+  state: SessionState;
+  events: SessionEvents;
+  announcer: Announcer;
+  codes: CodeSource;
+  timings: Timings;
+}
+
+/** What happens to a session and its seats once they are taken. */
+export class SessionService {
+  readonly #options: SessionServiceOptions;
+
+  constructor(options: SessionServiceOptions) {
+    this.#options = options;
+  }
+
+  /** Leaves an open session, or turns away from a closed one. Throws `NOT_IN_SESSION`. */
+  async leave(seat: HeldSeat): Promise<void> {
+    const { state, events, announcer } = this.#options;
+    const result = await state.change(seat.sessionId, leaveSession(seat), (outcome, snapshot) => {
+      if (outcome.kind === 'not_seated') return;
+      events.detach(seat.sessionId, seat.seatId);
+      if (outcome.kind === 'left') announcer.left(outcome, 'left', snapshot);
+    });
+    if (result.kind !== 'decided' || result.outcome.kind === 'not_seated') throw refused('not_seated');
+  }
+
+  /** Host alone, as the next four: throws `FORBIDDEN`, `SESSION_CLOSED`, `NOT_IN_SESSION`. */
+  async close(seat: HeldSeat): Promise<void> {
+    const { state, announcer } = this.#options;
+    const result = await state.change(seat.sessionId, closeByHost(seat), (outcome, snapshot) => {
+      if (outcome.kind === 'closed') announcer.closed(snapshot);
+    });
+    if (result.kind !== 'decided') throw refused('not_seated');
+    if (result.outcome.kind !== 'closed') throw refused(result.outcome.kind);
+  }
+
+  async kick(seat: HeldSeat, participantId: string): Promise<void> {
+    const { state, announcer } = this.#options;
+    const result = await state.change(seat.sessionId, kickParticipant(seat, participantId), (outcome, snapshot) => {
+      if (outcome.kind === 'kicked') announcer.kicked(participantId, snapshot);
+    });
+    if (result.kind !== 'decided') throw refused('not_seated');
+    const { kind } = result.outcome;
+    if (kind === 'own_seat') throw invalid('participantId', 'is your own: use session:leave');
+    if (kind === 'no_such_participant') throw invalid('participantId', 'is no participant of this session');
+    if (kind !== 'kicked') throw refused(kind);
+    await this.#touch(seat);
+  }
+
+  async lock(seat: HeldSeat, locked: boolean): Promise<Session> {
+    const { state, announcer } = this.#options;
+    const result = await state.change(seat.sessionId, lockSession(seat, locked), (outcome, snapshot) => {
+      if (outcome.kind === 'locked' && outcome.changed) announcer.updated(snapshot);
+    });
+    if (result.kind !== 'decided') throw refused('not_seated');
+    if (result.outcome.kind !== 'locked') throw refused(result.outcome.kind);
+    await this.#touch(seat);
+    return announcer.view(result.snapshot);
+  }
+
+  /** Also throws `SESSION_FULL`, `SESSION_LOCKED`. */
+  async reopen(seat: HeldSeat): Promise<Session> {
+    const { state, announcer, codes } = this.#options;
+    const snapshot = await codes.tryFresh(async (code) => {
+      const result = await state.change(seat.sessionId, reopenSession(seat, code), (outcome, visible) => {
+        if (outcome.kind === 'reopened') announcer.updated(visible);
+      });
+      if (result.kind === 'code_taken') return null;
+      if (result.kind === 'no_such_session') throw refused('not_seated');
+      if (result.outcome.kind !== 'reopened') throw refused(result.outcome.kind);
+      return result.snapshot;
+    });
+    await this.#touch(seat);
+    return announcer.view(snapshot);
+  }
+
+  async get(seat: HeldSeat): Promise<{ session: Session; self: Self }> {
+    const { state, announcer } = this.#options;
+    const snapshot = await state.read(seat.sessionId);
+    const own = snapshot === null ? undefined : readerSeat(snapshot, seat);
+    if (snapshot === null || own === undefined) throw refused('not_seated');
+    return { session: announcer.view(snapshot), self: { participantId: own.id, role: own.role } };
+  }
+
+  /**
+   * The connection of this seat is gone. Tried again until the store answers: otherwise the seat would stay online for
+   * ever with nobody behind it.
+   */
+  async connectionLost(seat: HeldSeat, isStopping: () => boolean): Promise<void> {
+    const { state, announcer } = this.#options;
+    for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 2000)) {
+      try {
+        await state.change(seat.sessionId, dropConnection(seat), (outcome) => {
+          if (outcome.kind === 'away') announcer.presence(seat.sessionId, seat.seatId, 'away');
+        });
+        return;
+      } catch (error) {
+        // Only an outage is worth the wait; a fault of ours would come again.
+        if (!(error instanceof TandemError) || error.code !== 'UNAVAILABLE' || isStopping()) throw error;
+        await delay(waitMs);
+      }
+    }
+  }
+
+  /** A deadline has come: decided again on the current session, because somebody may have spoken since. */
+  async meetDeadline({ sessionId, deadline }: DueSession): Promise<void> {
+    const { state, announcer, timings } = this.#options;
+    switch (deadline.kind) {
+      case 'warn':
+        announcer.idle(sessionId, deadline.closesAt);
+        return;
+      case 'timeout':
+        await state.change(sessionId, timeOutSeat(deadline.seatId, timings.graceMs), (outcome, snapshot) => {
+          if (outcome.kind === 'left') announcer.left(outcome, 'timeout', snapshot);
+        });
+        return;
+      case 'close':
+        await state.change(sessionId, closeWhenDue(timings), (outcome, snapshot) => {
+          if (outcome.kind === 'closed') announcer.closed(snapshot);
+        });
+    }
+  }
+
+  /** Tells every session whose head moved; how often is the caller's. */
+  async announceHeads(): Promise<void> {
+    for (const { sessionId, ...head } of await this.#options.state.takeMovedHeads()) {
+      this.#options.events.toAll(sessionId, 'session:head', head);
+    }
+  }
+
+  async #touch(seat: HeldSeat): Promise<void> {
+    await this.#options.state.touch(seat.sessionId, seat);
+  }
+}
+
+/** The seat of a connection that may read: of the connection that holds it, or of any in a closed session. */
+export function readerSeat({ document }: SessionSnapshot, holder: HeldSeat): ReturnType<typeof findSeat> {
+  return document.closed === null ? heldSeat(document, holder) : findSeat(document, holder.seatId);
+}

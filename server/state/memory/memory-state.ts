@@ -1,0 +1,399 @@
+import { TandemError } from '../../../protocol/errors.ts';
+import type { ActivityState, Message } from '../../../protocol/session.ts';
+import type { LimitRequest } from '../../../protocol/limits.ts';
+import { nextDeadline, type Timings } from '../../sessions/deadlines.ts';
+import type {
+  AppendRequest,
+  AppendResult,
+  ChangeResult,
+  CreateResult,
+  DueSession,
+  DurableStore,
+  FindSendResult,
+  LimitVerdict,
+  LogPage,
+  LogRange,
+  MessageListener,
+  Receipt,
+  ReceiptResult,
+  SessionSnapshot,
+  SessionState,
+  StateCounts,
+  TouchResult,
+} from '../../sessions/ports.ts';
+import { heldSeat, statusOf, type Rule, type SeatHolder, type SessionDocument } from '../../sessions/session.ts';
+import { DeadlineQueue } from './deadline-queue.ts';
+import { GroupCommit, type Write } from './group-commit.ts';
+import { KnownSends, type KnownSend } from './known-sends.ts';
+import { SessionCache } from './session-cache.ts';
+import type { SessionEntry } from './session-entry.ts';
+
+export interface MemoryStateOptions {
+  durable: Pick<DurableStore, 'commit' | 'loadSession' | 'loadSessions' | 'findSend' | 'recentSends'>;
+  /** Called for every message when it becomes visible, in the order of seq. */
+  onMessage: MessageListener;
+  /** Limits of an append: all are counted, or none. */
+  limits: {
+    takeAll(requests: readonly LimitRequest[], now: number): LimitVerdict;
+    giveBack(requests: readonly LimitRequest[], takenAt: number): void;
+  };
+  timings: Timings;
+  retryHorizonMs: number;
+  /** Messages of a session that are kept in memory; older ones are read from the durable store. */
+  hotMessages: number;
+  now: () => number;
+  /** A commit failed, or a listener threw. */
+  onFault: (error: unknown) => void;
+  /** Writes that may wait for a commit; beyond it appends are refused before they cost anything. */
+  maxBacklog?: number;
+}
+
+/** How long a due session is left alone before it is handed out again. */
+const DUE_AGAIN_MS = 1000;
+
+/** The hot state of a single process: decides in memory, and shows what the durable store has committed. */
+export class MemoryState implements SessionState {
+  readonly #options: MemoryStateOptions;
+  readonly #cache: SessionCache;
+  readonly #commit: GroupCommit;
+  readonly #deadlines = new DeadlineQueue<SessionEntry>();
+  readonly #movedHeads = new Set<SessionEntry>();
+  readonly #maxBacklog: number;
+  #isStopped = false;
+
+  constructor(options: MemoryStateOptions) {
+    this.#options = options;
+    this.#maxBacklog = options.maxBacklog ?? 20_000;
+    this.#cache = new SessionCache({
+      durable: options.durable,
+      retryHorizonMs: options.retryHorizonMs,
+      now: options.now,
+      onLoaded: (entry) => this.#schedule(entry),
+    });
+    this.#commit = new GroupCommit({
+      commit: (batch) => options.durable.commit(batch),
+      onBroken: (entry, error) => {
+        this.#cache.setAside(entry);
+        options.onFault(error);
+      },
+      onFault: options.onFault,
+    });
+  }
+
+  async start(): Promise<void> {
+    await this.#cache.restore();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#commit.drained();
+  }
+
+  async create(document: SessionDocument, onVisible: (snapshot: SessionSnapshot) => void): Promise<CreateResult> {
+    this.#refuseWhenStopped();
+    for (;;) {
+      const holder = await this.#findHolder(document);
+      if (holder !== null) return { kind: 'key_taken', sessionId: holder.id };
+      const entry = this.#cache.add(document);
+      if (entry === 'code_taken') return { kind: 'code_taken' };
+      // Another create took the key while this one looked: that one is the holder now.
+      if (entry === 'key_taken') continue;
+      const written = { lasting: true, document: { document, changedSeatIds: idsOf(document) } };
+      return this.#write<CreateResult>(entry, written, () => {
+        this.#show(entry, document);
+        const snapshot = entry.snapshot(document);
+        onVisible(snapshot);
+        return { kind: 'created', snapshot };
+      });
+    }
+  }
+
+  async change<O>(
+    sessionId: string,
+    rule: Rule<O>,
+    onVisible?: (outcome: O, snapshot: SessionSnapshot) => void,
+  ): Promise<ChangeResult<O>> {
+    const entry = this.#cache.peek(sessionId) ?? (await this.#open(sessionId));
+    if (entry === null) return { kind: 'no_such_session' };
+    const before = entry.decided;
+    const { decidedSeq: lastSeq, lastActivityAt } = entry;
+    const decision = rule(before, { now: this.#options.now(), lastSeq, lastActivityAt });
+    const { outcome } = decision;
+    const document = decision.kind === 'change' ? decision.document : before;
+    if (!this.#cache.claimNames(entry, document)) return { kind: 'code_taken' };
+    entry.decided = document;
+    const show = (): ChangeResult<O> => {
+      if (document !== entry.visible) this.#show(entry, document);
+      const snapshot = entry.snapshot(document);
+      onVisible?.(outcome, snapshot);
+      return { kind: 'decided', outcome, snapshot };
+    };
+    // What needs no commit waits only for what was decided before it.
+    const isLasting = decision.kind === 'change' && decision.lasting;
+    if (!isLasting && entry.pendingWrites === 0 && !entry.isGone) return show();
+    if (!isLasting) return this.#write(entry, { lasting: false }, show);
+    const changedSeatIds = document.seats.filter((seat) => !before.seats.includes(seat)).map((seat) => seat.id);
+    return this.#write(entry, { lasting: true, document: { document, changedSeatIds }, ended: decision.ended }, show);
+  }
+
+  async read(sessionId: string): Promise<SessionSnapshot | null> {
+    const entry = await this.#open(sessionId);
+    return entry === null || entry.visible === null ? null : entry.snapshot(entry.visible);
+  }
+
+  async findByCode(code: string): Promise<string | null> {
+    const now = this.#options.now();
+    const sessionId = this.#cache.findCode(code);
+    if (sessionId === null) return null;
+    const document = (await this.#open(sessionId))?.visible;
+    return document?.code?.value === code && document.code.expiresAt > now ? sessionId : null;
+  }
+
+  async findByKey(keyHash: string): Promise<string | null> {
+    const entry = await this.#cache.openByKey(keyHash);
+    if (entry === null) return null;
+    await this.#settled(entry);
+    return entry.id;
+  }
+
+  countLiveCodes(): Promise<number> {
+    return Promise.resolve(this.#cache.countLiveCodes());
+  }
+
+  append(request: AppendRequest): Promise<AppendResult> {
+    return this.#unlessSent<AppendResult>(request, request.sender.seatId, (entry) => {
+      if (entry === null) return { kind: 'no_such_session' };
+      if (entry.decided.closed !== null) return { kind: 'session_closed' };
+      if (heldSeat(entry.decided, request.sender) === undefined) return { kind: 'not_seated' };
+      if (this.#commit.backlog >= this.#maxBacklog) throw overloaded();
+      const now = this.#options.now();
+      const verdict = this.#options.limits.takeAll(request.limits, now);
+      if (verdict.kind === 'refused') {
+        return { kind: 'rate_limited', limit: verdict.limit, retryAfterMs: verdict.retryAfterMs };
+      }
+      return this.#append(entry, request, now);
+    });
+  }
+
+  findSend(sessionId: string, seatId: string, id: string, fingerprint: string): Promise<FindSendResult> {
+    return this.#unlessSent<FindSendResult>({ sessionId, id, fingerprint }, seatId, () => ({ kind: 'unknown' }));
+  }
+
+  async readLog(sessionId: string, range: LogRange): Promise<LogPage | null> {
+    const entry = await this.#open(sessionId);
+    return entry === null || entry.visible === null ? null : entry.readLog(range);
+  }
+
+  async recordReceipt(sessionId: string, holder: SeatHolder, wanted: Partial<Receipt>): Promise<ReceiptResult> {
+    const seat = held(this.#cache.peek(sessionId) ?? (await this.#open(sessionId)), holder);
+    if (seat.kind !== 'held') return seat;
+    const { entry } = seat;
+    const { seatId } = holder;
+    const known = entry.decidedReceipts.get(seatId) ?? { delivered: 0, read: 0 };
+    const read = Math.max(known.read, wanted.read ?? 0);
+    const delivered = Math.max(known.delivered, wanted.delivered ?? 0, read);
+    if (delivered > entry.lastSeq) return { kind: 'above_head', lastSeq: entry.lastSeq };
+    const receipt = { delivered, read };
+    const changed = delivered !== known.delivered || read !== known.read;
+    entry.decidedReceipts.set(seatId, receipt);
+    return this.#write(entry, changed ? { lasting: true, receipt: { seatId, ...receipt } } : { lasting: false }, () => {
+      entry.receipts.set(seatId, receipt);
+      return { kind: 'recorded', receipt, changed };
+    });
+  }
+
+  async touch(sessionId: string, holder: SeatHolder, state?: ActivityState): Promise<TouchResult> {
+    const seat = held(this.#cache.peek(sessionId) ?? (await this.#open(sessionId)), holder);
+    if (seat.kind !== 'held') return seat;
+    const { entry } = seat;
+    if (state !== undefined) entry.activity.set(holder.seatId, state);
+    this.#touch(entry);
+    return { kind: 'touched' };
+  }
+
+  async reportIdle(sessionId: string, holder: SeatHolder): Promise<TouchResult> {
+    const seat = held(this.#cache.peek(sessionId) ?? (await this.#open(sessionId)), holder);
+    if (seat.kind !== 'held') return seat;
+    const { entry } = seat;
+    entry.activity.set(holder.seatId, 'idle');
+    return { kind: 'touched' };
+  }
+
+  async takeDue(limit: number): Promise<DueSession[]> {
+    const now = this.#options.now();
+    // Nobody may ask for a session that was set aside; its deadlines must come all the same.
+    await this.#cache.reopenBroken();
+    const due: DueSession[] = [];
+    while (due.length < limit) {
+      const entry = this.#deadlines.take(now);
+      if (entry === undefined) break;
+      if (entry.isGone || entry.visible === null) continue;
+      const deadline = nextDeadline(entry.visible, entry, this.#options.timings);
+      if (deadline === null) continue;
+      if (deadline.at > now) {
+        this.#deadlines.place(entry, deadline.at);
+        continue;
+      }
+      due.push({ sessionId: entry.id, deadline });
+      if (deadline.kind === 'warn') {
+        entry.idleWarned = true;
+        this.#schedule(entry);
+      } else {
+        this.#deadlines.place(entry, now + DUE_AGAIN_MS);
+      }
+    }
+    return due;
+  }
+
+  takeMovedHeads(): Promise<{ sessionId: string; epoch: number; lastSeq: number; durableSeq: number }[]> {
+    const moved = [...this.#movedHeads].filter((entry) => !entry.isGone && entry.visible?.closed === null);
+    this.#movedHeads.clear();
+    return Promise.resolve(
+      moved.map(({ id, decided, lastSeq }) => ({ sessionId: id, epoch: decided.epoch, lastSeq, durableSeq: lastSeq })),
+    );
+  }
+
+  async probe(): Promise<void> {
+    this.#refuseWhenStopped();
+    await this.#write(this.#cache.probeEntry, { lasting: true }, () => {});
+  }
+
+  counts(): StateCounts {
+    const sessions = { waiting: 0, paired: 0 };
+    const participants = { online: 0, away: 0 };
+    for (const { visible } of this.#cache.openEntries()) {
+      if (visible === null || visible.closed !== null) continue;
+      sessions[statusOf(visible) === 'paired' ? 'paired' : 'waiting'] += 1;
+      for (const seat of visible.seats) participants[seat.presence] += 1;
+    }
+    return { sessions, participants, backlog: this.#commit.backlog };
+  }
+
+  async #append(entry: SessionEntry, request: AppendRequest, now: number): Promise<AppendResult> {
+    const { sessionId, sender, id, type, body, bodyJson, fingerprint, limits } = request;
+    const seq = entry.decidedSeq + 1;
+    const { epoch } = entry.decided;
+    entry.decidedSeq = seq;
+    const sentAtText = new Date(now).toISOString();
+    const message: Message = { id, seq, sessionId, from: sender.seatId, type, body, sentAt: sentAtText };
+    const stored = { sessionId, epoch, seq, id, participantId: sender.seatId, type, bodyJson, sentAt: now };
+    this.#touch(entry);
+    const known: KnownSend = { seq, sentAt: now, fingerprint, stored: null };
+    const written = this.#write<AppendResult>(entry, { lasting: true, message: stored }, () => {
+      known.stored = null;
+      this.#cache.logGrew(entry.show(message, bodyJson.length + 200, this.#options.hotMessages));
+      this.#movedHeads.add(entry);
+      this.#options.onMessage(message, sender);
+      return { kind: 'appended', seq, sentAt: now, epoch, durableSeq: entry.lastSeq };
+    });
+    known.stored = written.then(() => {});
+    // Whoever repeats the id sees the failure; when nobody does, it is not unhandled.
+    known.stored.catch(() => this.#options.limits.giveBack(limits, now));
+    entry.sends.add(KnownSends.key(sender.seatId, id), known, now - this.#options.retryHorizonMs);
+    return written;
+  }
+
+  /**
+   * What is known of the send; otherwise what `decide` says, which runs in the turn in which the id was found unknown:
+   * with an await between, two repetitions of one id would both be appended.
+   */
+  async #unlessSent<R>(
+    send: { sessionId: string; id: string; fingerprint: string },
+    seatId: string,
+    decide: (entry: SessionEntry | null) => R | Promise<R>,
+  ): Promise<R | Exclude<FindSendResult, { kind: 'unknown' }>> {
+    this.#refuseWhenStopped();
+    const key = KnownSends.key(seatId, send.id);
+    for (let wasLookedUp = false; ;) {
+      const entry = this.#cache.peek(send.sessionId) ?? (await this.#open(send.sessionId));
+      if (entry === null) return decide(null);
+      if (entry.isGone) continue;
+      const horizonStart = this.#options.now() - this.#options.retryHorizonMs;
+      const known = entry.sends.find(key);
+      if (known !== undefined && known.sentAt >= horizonStart) return this.#repeat(entry, known, send.fingerprint);
+      if (wasLookedUp || entry.sends.knowsAllSince(horizonStart)) return decide(entry);
+      await this.#cache.recallSends(entry, { seatId, id: send.id }, horizonStart);
+      wasLookedUp = !entry.isGone;
+    }
+  }
+
+  async #repeat(
+    entry: SessionEntry,
+    known: KnownSend,
+    fingerprint: string,
+  ): Promise<Exclude<FindSendResult, { kind: 'unknown' }>> {
+    if (known.fingerprint !== fingerprint) return { kind: 'id_reused' };
+    if (known.stored !== null) await known.stored;
+    const { seq, sentAt } = known;
+    return { kind: 'duplicate', seq, sentAt, epoch: entry.decided.epoch, durableSeq: entry.lastSeq };
+  }
+
+  async #findHolder(document: SessionDocument): Promise<SessionEntry | null> {
+    for (const { key } of document.seats) {
+      const holder = key === null ? null : await this.#cache.openByKey(key.hash);
+      if (holder === null) continue;
+      await this.#settled(holder);
+      return holder;
+    }
+    return null;
+  }
+
+  async #open(sessionId: string): Promise<SessionEntry | null> {
+    this.#refuseWhenStopped();
+    return this.#cache.open(sessionId);
+  }
+
+  /** Puts a decided write into the queue; resolves with what `show` returns when it is visible. */
+  #write<T>(entry: SessionEntry, what: Omit<Write, 'entry' | 'becomeVisible' | 'fail'>, show: () => T): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#commit.add({ entry, ...what, becomeVisible: () => resolve(show()), fail: reject });
+    });
+  }
+
+  async #settled(entry: SessionEntry): Promise<void> {
+    if (entry.pendingWrites > 0) await this.#write(entry, { lasting: false }, () => {});
+  }
+
+  #show(entry: SessionEntry, document: SessionDocument): void {
+    entry.visible = document;
+    entry.forgetSeatsBut(document);
+    this.#cache.shown(entry);
+    this.#schedule(entry);
+  }
+
+  #touch(entry: SessionEntry): void {
+    entry.lastActivityAt = this.#options.now();
+    if (!entry.idleWarned) return;
+    entry.idleWarned = false;
+    this.#schedule(entry);
+  }
+
+  #schedule(entry: SessionEntry): void {
+    if (entry.visible === null) return;
+    const deadline = nextDeadline(entry.visible, entry, this.#options.timings);
+    if (deadline !== null) this.#deadlines.place(entry, deadline.at);
+  }
+
+  #refuseWhenStopped(): void {
+    if (this.#isStopped) throw new TandemError('UNAVAILABLE', 'The server is stopping: repeat on a new connection.');
+  }
+}
+
+/** The session, when this connection holds its seat and the session is open. */
+function held(
+  entry: SessionEntry | null,
+  holder: SeatHolder,
+): { kind: 'held'; entry: SessionEntry } | { kind: 'not_seated' } | { kind: 'session_closed' } {
+  if (entry === null || heldSeat(entry.decided, holder) === undefined) return { kind: 'not_seated' };
+  return entry.decided.closed === null ? { kind: 'held', entry } : { kind: 'session_closed' };
+}
+
+function idsOf(document: SessionDocument): string[] {
+  return document.seats.map((seat) => seat.id);
+}
+
+function overloaded(): TandemError {
+  return new TandemError('UNAVAILABLE', 'Too many writes wait for the database: repeat later with the same id.', {
+    retryAfterMs: 1000,
+  });
+}

@@ -1,0 +1,263 @@
+import { fingerprintOf } from '../../sessions/fingerprint.ts';
+import type { DurableStore, StoredSend, StoredSession } from '../../sessions/ports.ts';
+import type { Seat, SessionDocument } from '../../sessions/session.ts';
+import { ExpiringIndex } from './expiring-index.ts';
+import { KnownSends, type KnownSend } from './known-sends.ts';
+import { SessionEntry } from './session-entry.ts';
+
+export interface SessionCacheOptions {
+  durable: Pick<DurableStore, 'loadSession' | 'loadSessions' | 'findSend' | 'recentSends'>;
+  retryHorizonMs: number;
+  now: () => number;
+  onLoaded: (entry: SessionEntry) => void;
+}
+
+/** Message bodies that all hot logs may hold together; beyond it sessions in turn read from the durable store. */
+const LOG_BUDGET_BYTES = 256 * 1024 * 1024;
+/** Closed sessions that are kept for readers; any other is read back when somebody asks. */
+const CLOSED_SESSIONS = 1000;
+/** Ids that are read back at once for a session that was loaded. */
+const RECALLED_SENDS = 5000;
+
+const PROBE_DOCUMENT: SessionDocument = {
+  id: 'probe',
+  epoch: 0,
+  createdAt: 0,
+  capacity: 0,
+  locked: true,
+  approval: false,
+  shareHistory: false,
+  metadata: {},
+  code: null,
+  everPaired: false,
+  seats: [],
+  closed: null,
+};
+
+/** Which sessions are in memory, what leads to them, and how one comes back that is not. */
+export class SessionCache {
+  readonly #options: SessionCacheOptions;
+  readonly #entries = new Map<string, SessionEntry>();
+  readonly #loading = new Map<string, Promise<SessionEntry | null>>();
+  /** Entries whose commit failed: what they decided is void, what they showed still holds until they are read again. */
+  readonly #broken = new Map<string, SessionEntry>();
+  readonly #closed = new Set<SessionEntry>();
+  readonly #codes = new ExpiringIndex();
+  readonly #keys = new ExpiringIndex();
+  #logBytes = 0;
+  #shedding: Iterator<SessionEntry> = [][Symbol.iterator]();
+
+  constructor(options: SessionCacheOptions) {
+    this.#options = options;
+  }
+
+  /** Reads the open sessions back. Their idle clocks start anew: while the server was down nobody could speak. */
+  async restore(): Promise<void> {
+    const now = this.#options.now();
+    const sessions = await this.#options.durable.loadSessions(now);
+    // The indexes forget from the front, so they are filled in the order of expiry.
+    sessions.sort((a, b) => (a.document.code?.expiresAt ?? 0) - (b.document.code?.expiresAt ?? 0));
+    for (const stored of sessions) this.#admit({ ...stored, lastActivityAt: now });
+  }
+
+  /** A new session, not yet visible; or why not: its code or a key of its seats leads to another one. */
+  add(document: SessionDocument): SessionEntry | 'code_taken' | 'key_taken' {
+    if (document.seats.some(({ key }) => key !== null && this.#holderOf(key.hash) !== null)) return 'key_taken';
+    const now = this.#options.now();
+    const entry = new SessionEntry(document, {
+      lastSeq: 0,
+      lastActivityAt: now,
+      receipts: new Map(),
+      sendsKnownSince: Number.NEGATIVE_INFINITY,
+    });
+    if (!this.claimNames(entry, document)) return 'code_taken';
+    this.#entries.set(entry.id, entry);
+    return entry;
+  }
+
+  /** The session, when it is in memory. */
+  peek(sessionId: string): SessionEntry | undefined {
+    return this.#entries.get(sessionId);
+  }
+
+  /** The session, from memory or read back. */
+  async open(sessionId: string): Promise<SessionEntry | null> {
+    const entry = this.#entries.get(sessionId);
+    if (entry !== undefined) return entry;
+    let loading = this.#loading.get(sessionId);
+    if (loading === undefined) {
+      loading = this.#load(sessionId).finally(() => this.#loading.delete(sessionId));
+      this.#loading.set(sessionId, loading);
+    }
+    return loading;
+  }
+
+  /** The session with a living seat of this key, decided or visible. */
+  async openByKey(keyHash: string): Promise<SessionEntry | null> {
+    const sessionId = this.#keys.find(keyHash, this.#options.now());
+    if (sessionId === null) return null;
+    await this.open(sessionId);
+    return this.#holderOf(keyHash);
+  }
+
+  findCode(code: string): string | null {
+    return this.#codes.find(code, this.#options.now());
+  }
+
+  countLiveCodes(): number {
+    return this.#codes.countAlive(this.#options.now());
+  }
+
+  /** Makes code and keys of a decided document lead here; false, and nothing done, when the code leads elsewhere. */
+  claimNames(entry: SessionEntry, document: SessionDocument): boolean {
+    const now = this.#options.now();
+    const { code } = document;
+    if (code !== null && !this.#codes.claim(code.value, entry.id, code.expiresAt, now)) return false;
+    for (const { key } of document.seats) {
+      if (key !== null) this.#keys.point(key.hash, entry.id, key.at + this.#options.retryHorizonMs, now);
+    }
+    return true;
+  }
+
+  /** A document became visible. */
+  shown(entry: SessionEntry): void {
+    if (entry.visible?.closed === null) return;
+    this.#logBytes -= entry.shed();
+    entry.sends = new KnownSends(Number.POSITIVE_INFINITY);
+    this.#closed.add(entry);
+    for (const oldest of this.#closed) {
+      if (this.#closed.size <= CLOSED_SESSIONS) break;
+      if (oldest.pendingWrites > 0) break;
+      this.#drop(oldest);
+    }
+  }
+
+  logGrew(bytes: number): void {
+    this.#logBytes += bytes;
+    while (this.#logBytes > LOG_BUDGET_BYTES) {
+      let next = this.#shedding.next();
+      if (next.done === true) {
+        this.#shedding = this.#entries.values();
+        next = this.#shedding.next();
+      }
+      if (next.done === true) return;
+      this.#logBytes -= next.value.shed();
+    }
+  }
+
+  /** Throws an entry away whose decided state is void; it is read again when somebody asks, or by `reopenBroken`. */
+  setAside(entry: SessionEntry): void {
+    if (entry === this.probeEntry) return;
+    this.#drop(entry);
+    this.#broken.set(entry.id, entry);
+  }
+
+  async reopenBroken(): Promise<void> {
+    for (const sessionId of [...this.#broken.keys()]) {
+      try {
+        await this.open(sessionId);
+      } catch {
+        // The database is still away: the next round tries again.
+        return;
+      }
+    }
+  }
+
+  /** Ids that memory does not know: all recent ones at first; one by one for a session that has too many. */
+  async recallSends(entry: SessionEntry, wanted: { seatId: string; id: string }, since: number): Promise<void> {
+    const { durable } = this.#options;
+    const isFirst = entry.visible?.closed === null && !entry.sendsRecalled;
+    if (isFirst) {
+      entry.sendsRecalled = true;
+      const recent = await durable.recentSends(entry.id, since, RECALLED_SENDS);
+      const isAll = recent.length < RECALLED_SENDS;
+      const oldest = recent[recent.length - 1];
+      recent.reverse();
+      entry.sends.restore(recent.map(knownOf), isAll || oldest === undefined ? since : oldest.sentAt + 1);
+      if (isAll) return;
+    }
+    const stored = await durable.findSend(entry.id, wanted.seatId, wanted.id);
+    if (stored !== null && stored.sentAt >= since) entry.sends.restore([knownOf(stored)], Number.POSITIVE_INFINITY);
+  }
+
+  openEntries(): Iterable<SessionEntry> {
+    return this.#entries.values();
+  }
+
+  /** Belongs to no session: carries probes through the queue of the commits. */
+  readonly probeEntry = new SessionEntry(PROBE_DOCUMENT, {
+    lastSeq: 0,
+    lastActivityAt: 0,
+    receipts: new Map(),
+    sendsKnownSince: 0,
+  });
+
+  #holderOf(keyHash: string): SessionEntry | null {
+    const entry = this.#entries.get(this.#keys.find(keyHash, this.#options.now()) ?? '');
+    if (entry === undefined || entry.decided.closed !== null) return null;
+    return entry.decided.seats.some((seat) => seat.key?.hash === keyHash) ? entry : null;
+  }
+
+  async #load(sessionId: string): Promise<SessionEntry | null> {
+    const stored = await this.#options.durable.loadSession(sessionId, this.#options.now());
+    const broken = this.#broken.get(sessionId);
+    this.#broken.delete(sessionId);
+    if (broken !== undefined) this.#releaseNames(broken, stored?.document ?? null);
+    return stored === null ? null : this.#admit(broken === undefined ? stored : overlaid(stored, broken), broken);
+  }
+
+  #admit(stored: StoredSession, before?: SessionEntry): SessionEntry {
+    const { document, lastSeq, lastActivityAt, receipts } = stored;
+    const entry = new SessionEntry(document, {
+      lastSeq,
+      lastActivityAt,
+      receipts,
+      sendsKnownSince: Number.POSITIVE_INFINITY,
+    });
+    entry.visible = document;
+    for (const [seatId, state] of before?.activity ?? []) entry.activity.set(seatId, state);
+    entry.idleWarned = before?.idleWarned ?? false;
+    this.claimNames(entry, document);
+    this.#entries.set(entry.id, entry);
+    if (document.closed !== null) this.shown(entry);
+    this.#options.onLoaded(entry);
+    return entry;
+  }
+
+  #drop(entry: SessionEntry): void {
+    if (this.#entries.get(entry.id) === entry) this.#entries.delete(entry.id);
+    this.#closed.delete(entry);
+    this.#logBytes -= entry.shed();
+    entry.isGone = true;
+  }
+
+  /** Names that the broken entry had claimed and the stored session does not have. */
+  #releaseNames(broken: SessionEntry, stored: SessionDocument | null): void {
+    for (const document of [broken.decided, broken.visible]) {
+      if (document === null) continue;
+      if (document.code !== null && document.code.value !== stored?.code?.value) {
+        this.#codes.release(document.code.value, broken.id);
+      }
+      for (const { key } of document.seats) {
+        if (key !== null && !stored?.seats.some((seat) => seat.key?.hash === key.hash)) {
+          this.#keys.release(key.hash, broken.id);
+        }
+      }
+    }
+  }
+}
+
+/** What a restart would forget, but this process has not: who is connected, and when somebody spoke last. */
+function overlaid(stored: StoredSession, broken: SessionEntry): StoredSession {
+  const connected = new Map(broken.visible?.seats.map((seat) => [seat.id, seat]));
+  const seats = stored.document.seats.map((seat): Seat => {
+    const { presence, awaySince, generation, instance } = connected.get(seat.id) ?? seat;
+    return { ...seat, presence, awaySince, generation, instance };
+  });
+  return { ...stored, document: { ...stored.document, seats }, lastActivityAt: broken.lastActivityAt };
+}
+
+function knownOf(stored: StoredSend): [string, KnownSend] {
+  const { participantId, id, seq, sentAt, type, bodyJson } = stored;
+  return [KnownSends.key(participantId, id), { seq, sentAt, fingerprint: fingerprintOf(type, bodyJson), stored: null }];
+}

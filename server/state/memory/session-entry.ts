@@ -1,0 +1,102 @@
+import type { ActivityState, Message } from '../../../protocol/session.ts';
+import type { LogPage, LogRange, Receipt, SessionSnapshot } from '../../sessions/ports.ts';
+import type { SessionDocument } from '../../sessions/session.ts';
+import { KnownSends } from './known-sends.ts';
+
+/**
+ * One session in memory, twice: as it is decided, and as it is visible. Decisions run ahead of the commit that makes
+ * them visible; a failed commit throws the whole entry away, so the two never have to be taken apart again.
+ */
+export class SessionEntry {
+  readonly id: string;
+  /** What the next decision builds on. */
+  decided: SessionDocument;
+  decidedSeq: number;
+  readonly decidedReceipts: Map<string, Receipt>;
+  /** What anybody may see; null until the create itself is stored. */
+  visible: SessionDocument | null = null;
+  lastSeq: number;
+  readonly receipts: Map<string, Receipt>;
+  readonly activity = new Map<string, ActivityState>();
+  lastActivityAt: number;
+  idleWarned = false;
+  sends: KnownSends;
+  /** Whether recent sends were read back since the entry was made. */
+  sendsRecalled = false;
+  /** Writes that were decided and are not yet visible. */
+  pendingWrites = 0;
+  /** Thrown away: whoever still holds it opens the session again. */
+  isGone = false;
+  /** The newest visible messages, ascending, ending with `lastSeq`. */
+  #log: Message[] = [];
+  #logBytes = 0;
+
+  constructor(
+    decided: SessionDocument,
+    head: { lastSeq: number; lastActivityAt: number; receipts: ReadonlyMap<string, Receipt>; sendsKnownSince: number },
+  ) {
+    this.id = decided.id;
+    this.decided = decided;
+    this.decidedSeq = head.lastSeq;
+    this.lastSeq = head.lastSeq;
+    this.lastActivityAt = head.lastActivityAt;
+    this.decidedReceipts = new Map(head.receipts);
+    this.receipts = new Map(head.receipts);
+    this.sends = new KnownSends(head.sendsKnownSince);
+  }
+
+  snapshot(document: SessionDocument): SessionSnapshot {
+    const { lastSeq, lastActivityAt, receipts, activity } = this;
+    // Embedded: what is visible is committed, so the two heads are one.
+    return { document, lastSeq, durableSeq: lastSeq, lastActivityAt, receipts, activity };
+  }
+
+  /** Receipts and activity of seats that are no more. */
+  forgetSeatsBut(document: SessionDocument): void {
+    for (const map of [this.receipts, this.decidedReceipts, this.activity]) {
+      if (map.size <= document.seats.length) continue;
+      const living = new Set(this.decided.seats.map((seat) => seat.id));
+      for (const seatId of map.keys()) if (!living.has(seatId)) map.delete(seatId);
+    }
+  }
+
+  /** Appends the next visible message; returns by how many bytes the log grew. */
+  show(message: Message, bytes: number, maxMessages: number): number {
+    const before = this.#logBytes;
+    this.lastSeq = message.seq;
+    this.#log.push(message);
+    this.#logBytes += bytes;
+    // Trimmed in steps: dropping one from the front of a long array with every message would move all of it.
+    if (this.#log.length > maxMessages + Math.max(16, maxMessages >> 2)) {
+      const kept = this.#log.slice(-maxMessages);
+      this.#logBytes = Math.round((this.#logBytes * kept.length) / this.#log.length);
+      this.#log = kept;
+    }
+    return this.#logBytes - before;
+  }
+
+  /** Forgets messages and ids: the durable store has them all. Returns by how many bytes the log shrank. */
+  shed(): number {
+    const bytes = this.#logBytes;
+    this.#log = [];
+    this.#logBytes = 0;
+    return bytes;
+  }
+
+  readLog(range: LogRange): LogPage {
+    const log = this.#log;
+    const firstSeq = this.lastSeq + 1 - log.length;
+    let from: number;
+    let to: number;
+    if ('afterSeq' in range) {
+      from = Math.max(range.afterSeq + 1, firstSeq);
+      to = Math.min(from + range.limit, this.lastSeq + 1);
+    } else {
+      to = Math.min(range.beforeSeq, this.lastSeq + 1);
+      from = Math.max(to - range.limit, firstSeq);
+    }
+    const messages = from < to ? log.slice(from - firstSeq, to - firstSeq) : [];
+    const { epoch } = this.decided;
+    return { epoch, lastSeq: this.lastSeq, durableSeq: this.lastSeq, firstSeq, messages };
+  }
+}

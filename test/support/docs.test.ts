@@ -1,0 +1,65 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { VARIABLES, variableNames, type VariableName } from '../../server/config/variables.ts';
+import type { Variable } from '../../server/config/variable.ts';
+
+const root = path.join(import.meta.dirname, '../..');
+const pages = [
+  'README.md',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  ...readdirSync(path.join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => path.join('docs', file)),
+];
+
+function read(page: string): string {
+  return readFileSync(path.join(root, page), 'utf8');
+}
+
+/** The tables of docs/operations.md that list variables: name and default, `–` where there is none. */
+function documentedVariables(): [string, string][] {
+  return [...read('docs/operations.md').matchAll(/^\| `([A-Z_]+)` \| (?:`(.*?)`|–) \|/gm)].map(([, name, value]) => [
+    name ?? '',
+    value ?? '',
+  ]);
+}
+
+function belongsInTheTables(name: VariableName): boolean {
+  const variable: Variable<unknown> = VARIABLES[name];
+  const isListedElsewhere = /^(RATE_LIMIT_|DATABASE_|MAIL_FROM$)/.test(name);
+  return variable.missingPart === undefined && !isListedElsewhere;
+}
+
+/** What GitHub makes of a heading: lower case, without punctuation, with hyphens. */
+function anchorsOf(page: string): string[] {
+  return [...read(page).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
+describe('docs/operations.md', () => {
+  it('lists every variable that this version knows, with its default', () => {
+    const coded = variableNames()
+      .filter(belongsInTheTables)
+      .map((name) => [name, VARIABLES[name].default]);
+    expect(documentedVariables().sort()).toEqual(coded.sort());
+  });
+});
+
+describe('links between the pages', () => {
+  it.each(pages)('lead somewhere in %s', (page) => {
+    const broken = [...read(page).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)].filter(
+      ([, file = '', anchor]) => {
+        const target = file === '' ? page : path.join(path.dirname(page), file);
+        if (!existsSync(path.join(root, target))) return true;
+        return anchor !== undefined && !anchorsOf(target).includes(anchor);
+      },
+    );
+    expect(broken.map(([link]) => link)).toEqual([]);
+  });
+});
