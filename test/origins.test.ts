@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { upgrade } from './support/raw.ts';
+import { RawSocket, upgrade } from './support/raw.ts';
 import { stageServer } from './support/stage.ts';
 
 const LISTED = 'https://app.example';
@@ -80,12 +80,17 @@ describe('transports', () => {
       await stage.client({ transports: ['polling'] }).next('connect_error');
     });
 
-    it('refuse an upgrade for another protocol or path', async () => {
-      for (const path of ['/socket.io/?EIO=3&transport=websocket', '/socket.io/?EIO=4&transport=webtransport']) {
+    it('refuse an upgrade to another one, or elsewhere', async () => {
+      for (const path of ['/socket.io/?EIO=4&transport=webtransport', '/elsewhere/?EIO=4&transport=websocket']) {
         const { status } = await upgrade(stage.url, { path });
         expect(status).toBeGreaterThanOrEqual(400);
         expect(status).toBeLessThan(500);
       }
+    });
+
+    it('do not speak the protocol of Socket.IO 2', async () => {
+      const opening = RawSocket.open(stage.url, { path: '/socket.io/?EIO=3&transport=websocket' });
+      await expect(opening).rejects.toThrow('before its handshake');
     });
   });
 

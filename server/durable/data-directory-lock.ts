@@ -13,6 +13,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { link, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isErrno } from './errno.ts';
 import { currentHolder, holderSchemaFault, isSameMachine, isSameProcessAlive, type LockHolder } from './lock-holder.ts';
 
 const LOCK_FILE = 'lock.json';
@@ -241,8 +242,4 @@ async function isOwn(lockPath: string, file: FileHandle): Promise<boolean> {
     if (isErrno(error, 'ENOENT')) return false;
     throw error;
   }
-}
-
-function isErrno(error: unknown, ...codes: string[]): boolean {
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
 }

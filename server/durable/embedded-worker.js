@@ -59,9 +59,17 @@ function tell(message) {
   parentPort?.postMessage(message);
 }
 
+/**
+ * What Postgres said last while it started: PGlite's own error tells only that it did not.
+ * @type {string[]}
+ */
+const lastWords = [];
+let isReady = false;
+
 /** @param {unknown} error */
 function fail(error) {
-  tell({ kind: 'failed', message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  tell({ kind: 'failed', message: [reason, ...lastWords].join('\n') });
   // Of a worker this ends the thread, also out of the middle of a query; the process goes on.
   process.exit(1);
 }
@@ -75,6 +83,8 @@ async function open(dataDir) {
     onStderr: (line) => {
       // PGlite goes on after a panic of Postgres, with a memory that nobody can trust.
       if (/\bPANIC:|^Aborted\(|RuntimeError/.test(line)) fail(new Error(line.trim()));
+      // Afterwards it also says what clients did wrong, with their data.
+      if (!isReady) lastWords.splice(0, Math.max(0, lastWords.push(line.trim()) - 5));
       return false;
     },
   });
@@ -109,6 +119,8 @@ async function run() {
         .then(() => database.close())
         .then(() => process.exit(0), fail);
   });
+  isReady = true;
+  lastWords.length = 0;
   tell({ kind: 'ready', port });
 }
 

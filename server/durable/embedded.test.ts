@@ -1,19 +1,241 @@
-import { describeDurableStore } from './durable.conformance.ts';
-import { copyDataDirectory } from '../../test/support/data-directory.ts';
-import { startEmbeddedPostgres } from './embedded.ts';
-import { createPool } from './pool.ts';
+import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { startBreakableProxy } from '../../test/support/breakable-proxy.ts';
+import { runScript, type ChildScript } from '../../test/support/child-script.ts';
+import { copyDataDirectory, emptyDataDirectory, type DataDirectory } from '../../test/support/data-directory.ts';
+import { DataDirectoryInUseError } from './data-directory-lock.ts';
+import {
+  creation,
+  describeDurableStore,
+  messagesOnly,
+  newMessage,
+  newSeat,
+  newSession,
+} from './durable.conformance.ts';
+import { startEmbeddedPostgres, type EmbeddedPostgres } from './embedded.ts';
+import { MIGRATIONS_DIRECTORY } from './migration-files.ts';
+import { migrate } from './migrate.ts';
+import { createPool, type Pool } from './pool.ts';
 import { createSqlStore } from './sql-store.ts';
 
 describeDurableStore('embedded Postgres', async () => {
   const directory = await copyDataDirectory();
   const postgres = await startEmbeddedPostgres({ dataDir: directory.dir, onEvent: () => {} });
-  const pool = createPool(postgres.connection, { max: 4 });
+  const proxy = await startBreakableProxy(postgres.connection.host ?? '');
+  const pool = createPool({ ...postgres.connection, host: proxy.host }, { max: 4 });
   return {
     store: createSqlStore(pool),
+    breakConnections: () => {
+      proxy.breakConnections();
+      return Promise.resolve();
+    },
     close: async () => {
       await pool.end();
+      await proxy.close();
       await postgres.stop();
       await directory.remove();
     },
   };
 });
+
+describe('embedded Postgres', () => {
+  const closing: (() => Promise<unknown>)[] = [];
+  afterEach(async () => {
+    for (const close of closing.splice(0).reverse()) await close();
+  });
+
+  async function directoryOf(make: () => Promise<DataDirectory>): Promise<string> {
+    const directory = await make();
+    closing.push(() => directory.remove());
+    return directory.dir;
+  }
+
+  async function start(
+    dataDir: string,
+    onEvent: (event: 'lost' | 'recovered', error?: Error) => void = () => {},
+  ): Promise<{ postgres: EmbeddedPostgres; pool: Pool }> {
+    const postgres = await startEmbeddedPostgres({ dataDir, onEvent });
+    closing.push(() => postgres.stop());
+    const pool = createPool(postgres.connection, { max: 2 });
+    closing.push(() => pool.end());
+    return { postgres, pool };
+  }
+
+  function run(script: string, ...args: string[]): ChildScript {
+    const child = runScript(script, ...args);
+    closing.push(() => child.kill());
+    return child;
+  }
+
+  it('makes its database at the first start, and finds it again', async () => {
+    const dir = await directoryOf(emptyDataDirectory);
+    const { postgres } = await start(dir);
+    await migrate(postgres.connection, MIGRATIONS_DIRECTORY, '0.1.0');
+    const first = createPool(postgres.connection, { max: 1 });
+    const session = newSession();
+    await createSqlStore(first).commit(creation(session));
+    await first.end();
+    await postgres.stop();
+    expect((await readdir(dir)).sort()).toEqual(['postgres']);
+    const { pool } = await start(dir);
+    expect(await createSqlStore(pool).loadSession(session.id, 0)).not.toBeNull();
+  });
+
+  it('starts after it was killed while it made its database', async () => {
+    const dir = await directoryOf(emptyDataDirectory);
+    const child = run('test/support/writer-process.ts', dir);
+    const unfinished = join(dir, 'postgres.unfinished', 'base');
+    while (!(await exists(unfinished))) await new Promise(setImmediate);
+    await child.kill();
+    expect(await readdir(dir)).not.toContain('postgres');
+    const { pool } = await start(dir);
+    expect(await pool.query({ name: 'one', text: 'select 1 as one' }, [])).toEqual([{ one: 1 }]);
+    expect(await readdir(dir)).not.toContain('postgres.unfinished');
+  });
+
+  it('refuses a directory that another one works in, and leaves that one in peace', async () => {
+    const dir = await directoryOf(copyDataDirectory);
+    const { pool } = await start(dir);
+    await expect(startEmbeddedPostgres({ dataDir: dir, onEvent: () => {} })).rejects.toThrow(DataDirectoryInUseError);
+    expect(await pool.query({ name: 'one', text: 'select 1 as one' }, [])).toEqual([{ one: 1 }]);
+  });
+
+  it('says why it does not start, and gives the directory free', async () => {
+    const dir = await directoryOf(emptyDataDirectory);
+    await mkdir(join(dir, 'postgres'));
+    await writeFile(join(dir, 'postgres', 'PG_VERSION'), '9.4\n');
+    const failure = await startEmbeddedPostgres({ dataDir: dir, onEvent: () => {} }).catch((error: unknown) => error);
+    expect(failure).toMatchObject({
+      message: expect.stringContaining(dir),
+      cause: { message: expect.stringContaining('FATAL') },
+    });
+    expect(await readdir(dir)).toEqual(['postgres']);
+  });
+
+  it('may be stopped twice, and leaves neither lock nor socket behind', async () => {
+    const dir = await directoryOf(copyDataDirectory);
+    const { postgres } = await start(dir);
+    const { host } = postgres.connection;
+    expect(host).toContain(tmpdir());
+    await Promise.all([postgres.stop(), postgres.stop()]);
+    await postgres.stop();
+    expect(await exists(host ?? '')).toBe(false);
+    expect(await readdir(dir)).toEqual(['postgres']);
+  });
+
+  it('comes back by itself after a panic of Postgres, with all that was stored', async () => {
+    const dir = await directoryOf(copyDataDirectory);
+    const events: string[] = [];
+    let onRecovered = (): void => {};
+    const recovered = new Promise<void>((resolve) => {
+      onRecovered = resolve;
+    });
+    const log = join(dir, 'postgres', 'pg_wal');
+    const away = join(dir, 'pg_wal');
+    const { pool } = await start(dir, (event, error) => {
+      events.push(error === undefined ? event : `${event}: ${error.message}`);
+      // The disk is repaired as soon as it is known to be broken.
+      if (event === 'lost' && events.length === 1) void rename(away, log);
+      if (event === 'recovered') onRecovered();
+    });
+    const store = createSqlStore(pool);
+    const host = newSeat('host');
+    const session = newSession({ seats: [host] });
+    await store.commit(creation(session));
+    await rename(log, away);
+    let acknowledged = 0;
+    for (;;) {
+      const bodyJson = JSON.stringify('x'.repeat(40_000));
+      try {
+        await store.commit(messagesOnly(newMessage(session, host, acknowledged + 1, { bodyJson })));
+        acknowledged += 1;
+      } catch {
+        break;
+      }
+    }
+    await recovered;
+    expect(events[0]).toMatch(/^lost: .*PANIC/s);
+    const stored = await store.loadSession(session.id, 0);
+    expect(acknowledged).toBeGreaterThan(0);
+    // One more when the panic came after the commit, and before the answer.
+    expect([acknowledged, acknowledged + 1]).toContain(stored?.lastSeq);
+  });
+
+  it('answers again after a statement that outlasts its deadline', async () => {
+    const { pool } = await start(await directoryOf(copyDataDirectory));
+    await expect(pool.query({ name: 'slow', text: 'select pg_sleep(2.5)' }, [])).rejects.toThrow(/timeout/);
+    for (;;) {
+      const rows = await pool.query({ name: 'one', text: 'select 1 as one' }, []).catch(() => null);
+      if (rows === null) continue;
+      expect(rows).toEqual([{ one: 1 }]);
+      break;
+    }
+  });
+
+  it('loses nothing that it acknowledged when its process is killed', async () => {
+    const dir = await directoryOf(copyDataDirectory);
+    let killedAfter = 0;
+    for (let round = 0; round < 3; round += 1) {
+      const child = run('test/support/writer-process.ts', dir);
+      const sessionId = await child.nextLine();
+      // Another number of acknowledged batches each time, and then in the middle of the next one.
+      for (let batch = 0; batch < 5 + 20 * round; batch += 1) killedAfter = Number(await child.nextLine());
+      await child.kill();
+      const acknowledged = Math.max(killedAfter, ...child.takeLines().map(Number));
+      const { postgres, pool } = await start(dir);
+      const store = createSqlStore(pool);
+      const stored = await store.loadSession(sessionId, 0);
+      const messages = await store.readMessages(sessionId, { afterSeq: 0, limit: 1_000_000 });
+      expect(stored?.lastSeq).toBeGreaterThanOrEqual(acknowledged);
+      expect(messages.map(({ seq }) => seq)).toEqual(messages.map((_, index) => index + 1));
+      expect(messages).toHaveLength(stored?.lastSeq ?? -1);
+      expect(
+        messages.every(({ seq, id, body }) => id === `message-${seq}` && lengthOf(body) === (seq * 97) % 9000),
+      ).toBe(true);
+      await pool.end();
+      await postgres.stop();
+    }
+  }, 60_000);
+
+  it('removes the socket that a killed process left', async () => {
+    const dir = await directoryOf(copyDataDirectory);
+    const before = new Set(await scratchDirectories());
+    const child = run('test/support/writer-process.ts', dir);
+    await child.nextLine();
+    const [left] = (await scratchDirectories()).filter((name) => !before.has(name));
+    await child.kill();
+    await start(dir);
+    expect(left).toBeDefined();
+    expect(await scratchDirectories()).not.toContain(left);
+  });
+
+  it('keeps the thread of the event loop free while it computes', async () => {
+    const { pool } = await start(await directoryOf(copyDataDirectory));
+    const busy = pool.query({ name: 'busy', text: 'select count(*) from generate_series(1, 2000000)' }, []);
+    let ticks = 0;
+    const clock = setInterval(() => (ticks += 1), 5);
+    const startedAt = performance.now();
+    await busy;
+    clearInterval(clock);
+    const ms = performance.now() - startedAt;
+    expect(ms).toBeGreaterThan(100);
+    expect(ticks).toBeGreaterThan(ms / 5 / 4);
+  });
+});
+
+async function scratchDirectories(): Promise<string[]> {
+  return (await readdir(tmpdir())).filter((name) => name.startsWith('tandem-postgres-'));
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await readdir(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function lengthOf(body: unknown): number {
+  return typeof body === 'string' ? body.length : -1;
+}

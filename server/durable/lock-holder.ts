@@ -1,6 +1,7 @@
 /** Who holds a data directory, and whether that process still lives. */
 import { readFile, readlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { isErrno } from './errno.ts';
 
 export interface LockHolder {
   readonly pid: number;
@@ -53,7 +54,7 @@ export async function isSameProcessAlive({ pid, startTime }: LockHolder): Promis
     return true;
   } catch (error) {
     // EPERM: it lives, and belongs to somebody else.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+    return isErrno(error, 'EPERM');
   }
 }
 

@@ -11,6 +11,8 @@ export interface LogFileOptions {
   retryMs?: number;
   /** Least time between two looks at whether today's file is still there. */
   checkMs?: number;
+  /** `fs.write`, unless a disk that fills up amid a line is wanted. */
+  writeToDisk?: DiskWrite;
 }
 
 /** What is on its way to the disk through one opening of the transport. */
@@ -19,7 +21,15 @@ interface Pending {
   bytes: number;
 }
 
-type WriteCallback = (error: NodeJS.ErrnoException | null, written: number, buffer: Uint8Array) => void;
+/** As `fs.write` of bytes. */
+type DiskWrite = (
+  fd: number,
+  buffer: Uint8Array,
+  offset: number,
+  length: number,
+  position: number | null,
+  callback: (error: NodeJS.ErrnoException | null, written: number, buffer: Uint8Array) => void,
+) => void;
 
 const LINE_FEED = Buffer.from('\n');
 
@@ -33,6 +43,7 @@ export class LogFile implements LineSink {
   readonly #retentionDays: number;
   readonly #retryMs: number;
   readonly #checkMs: number;
+  readonly #writeToDisk: DiskWrite;
   #file: DailyRotateFile | null = null;
   #pending: Pending = { lines: 0, bytes: 0 };
   #dropped = 0;
@@ -41,11 +52,12 @@ export class LogFile implements LineSink {
   #sweptDay = '';
   #isClosed = false;
 
-  constructor({ dir, retentionDays, retryMs = 5000, checkMs = 2000 }: LogFileOptions) {
+  constructor({ dir, retentionDays, retryMs = 5000, checkMs = 2000, writeToDisk = fs.write }: LogFileOptions) {
     this.#dir = dir;
     this.#retentionDays = retentionDays;
     this.#retryMs = retryMs;
     this.#checkMs = checkMs;
+    this.#writeToDisk = writeToDisk;
   }
 
   write(line: string): void {
@@ -98,6 +110,9 @@ export class LogFile implements LineSink {
       file.logStream.on('error', () => this.#giveUp(file));
       this.#file = file;
       this.#pending = pending;
+      // Not at once: the file is being made while the first lines wait.
+      this.#checkAt = performance.now() + this.#checkMs;
+      this.#sweep();
       return file;
     } catch {
       this.#retryAt = performance.now() + this.#retryMs;
@@ -111,44 +126,42 @@ export class LogFile implements LineSink {
    * because without a `writev` the stream does not join them.
    */
   #writer(pending: Pending) {
+    const toDisk = this.#writeToDisk;
+    /** The disk holds the beginning of the line whose rest comes next. */
+    let isMidLine = false;
+    /** The file ends with half a line, the rest of which was lost. */
     let isTorn = false;
-    const settle = (length: number) => {
-      pending.lines -= 1;
-      pending.bytes -= length;
-    };
-    return (
-      fd: number,
-      buffer: Buffer,
-      offset: number,
-      length: number,
-      position: number | null,
-      callback: WriteCallback,
-    ) => {
-      const write = () =>
-        fs.write(fd, buffer, offset, length, position, (error, written) => {
-          if (error === null && written < length) {
-            // The stream calls again for the rest of the line, and only the end of it settles the line.
-            pending.bytes -= written;
-            callback(null, written, buffer);
-            return;
-          }
-          settle(length);
-          if (error !== null) {
-            this.#dropped += 1;
-            isTorn = offset > 0;
-          }
-          callback(null, length, buffer);
-        });
-      if (!isTorn || offset > 0) {
-        write();
-        return;
-      }
-      // Half a line stands at the end of the file: finish it, so that the next one can be read.
-      fs.write(fd, LINE_FEED, 0, 1, position, (error) => {
-        if (error === null) isTorn = false;
-        write();
+    const write: DiskWrite = (fd, buffer, offset, length, position, callback) => {
+      toDisk(fd, buffer, offset, length, position, (error, written) => {
+        if (error === null && written < length) {
+          // The stream calls again for the rest, and only the end of it settles the line.
+          isMidLine = true;
+          pending.bytes -= written;
+          callback(null, written, buffer);
+          return;
+        }
+        pending.lines -= 1;
+        pending.bytes -= length;
+        if (error !== null) {
+          this.#dropped += 1;
+          isTorn ||= isMidLine;
+        }
+        isMidLine = false;
+        callback(null, length, buffer);
       });
     };
+    const writeLine: DiskWrite = (fd, buffer, offset, length, position, callback) => {
+      if (!isTorn || isMidLine) {
+        write(fd, buffer, offset, length, position, callback);
+        return;
+      }
+      // Finish the half line first, so that this one can be read.
+      toDisk(fd, LINE_FEED, 0, 1, position, (error) => {
+        if (error === null) isTorn = false;
+        write(fd, buffer, offset, length, position, callback);
+      });
+    };
+    return writeLine;
   }
 
   /** The lines on their way are lost, and the directory is tried again after a while. */
@@ -165,16 +178,24 @@ export class LogFile implements LineSink {
     const now = performance.now();
     if (now < this.#checkAt) return;
     this.#checkAt = now + this.#checkMs;
-    const today = new Date().toISOString().slice(0, 10);
-    fs.stat(join(this.#dir, `${today}.log`), (error) => {
+    this.#sweep();
+    fs.stat(join(this.#dir, `${utcDay()}.log`), (error) => {
       // Whoever deleted the file took the open one along: lines would go to a file without a name.
       if (error?.code !== 'ENOENT' || this.#file !== file || this.#isClosed) return;
       this.#file = null;
       file.logStream.end();
     });
+  }
+
+  /** Once a day. Files that resist are tried again tomorrow: there is no log to complain to but this one. */
+  #sweep(): void {
+    const today = utcDay();
     if (this.#sweptDay === today) return;
     this.#sweptDay = today;
-    // Files that cannot be removed today are tried again tomorrow; there is no log to complain to but this one.
     sweepLogs(this.#dir, this.#retentionDays, today).catch(() => undefined);
   }
+}
+
+function utcDay(): string {
+  return new Date().toISOString().slice(0, 10);
 }

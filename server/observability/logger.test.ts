@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import fs from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -195,6 +196,28 @@ describe('outputs that fail', () => {
     await log.close();
     expect(log.dropped()).toBe(100);
     expect(stdout.lines()).toHaveLength(100);
+  });
+
+  it('costs one line when the disk fills up amid it, and the next one can be read', async () => {
+    let room = 25;
+    const file = new LogFile({
+      dir,
+      retentionDays: 14,
+      writeToDisk: (fd, buffer, offset, length, position, callback) => {
+        const fits = Math.min(room, length);
+        room -= fits;
+        if (fits > 0) fs.write(fd, buffer, offset, fits, position, callback);
+        else callback(Object.assign(new Error('disk full'), { code: 'ENOSPC' }), 0, buffer);
+      },
+    });
+    for (let line = 1; line <= 3; line += 1) file.write(`{"count":1,"line":${line}}\n`);
+    await eventually(() => Promise.resolve(file.dropped() === 2));
+    room = 1000;
+    file.write('{"line":4}\n');
+    await file.close();
+    const content = await readFile(join(dir, `${today()}.log`), 'utf8');
+    expect(content).toBe('{"count":1,"line":1}\n{"co\n{"line":4}\n');
+    expect(file.dropped()).toBe(2);
   });
 
   it('counts lines when the directory cannot be made, and goes on with stdout', async () => {

@@ -44,7 +44,8 @@ export class RawSocket {
   /** An Engine.IO connection that has not yet entered the namespace. */
   static async open(url: string, options: UpgradeOptions = {}): Promise<RawSocket> {
     const socket = new RawSocket(new WebSocket(upgradeUrl(url, options.path), { headers: options.headers ?? {} }));
-    await socket.next((frame) => frame.startsWith('0{'), 'the handshake');
+    const first = await socket.nextOrClosed((frame) => frame.startsWith('0{'), 'the handshake');
+    if (first === CLOSED) throw new Error('the server ended the connection before its handshake');
     return socket;
   }
 

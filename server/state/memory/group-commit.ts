@@ -18,6 +18,7 @@ export interface Write {
   readonly ended?: readonly EndedSeat[];
   readonly message?: StoredMessage;
   readonly receipt?: { readonly seatId: string; readonly delivered: number; readonly read: number };
+  /** Never throws. */
   becomeVisible(): void;
   fail(error: TandemError): void;
 }
@@ -26,8 +27,6 @@ export interface GroupCommitOptions {
   commit: DurableStore['commit'];
   /** The entry's decided state is worth nothing any more. */
   onBroken: (entry: SessionEntry, error: unknown) => void;
-  /** Something that was called when a write became visible threw: a fault of ours, and the others must go on. */
-  onFault: (error: unknown) => void;
 }
 
 /** Writes of one transaction at most: keeps a commit short enough that nobody waits for strangers. */
@@ -40,6 +39,7 @@ const BATCH_WRITES = 1000;
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
   #queue: Write[] = [];
+  #inFlight = 0;
   #isRunning = false;
   #idle: { promise: Promise<void>; resolve: () => void } | null = null;
 
@@ -47,8 +47,9 @@ export class GroupCommit {
     this.#options = options;
   }
 
+  /** Writes that are not yet stored. */
   get backlog(): number {
-    return this.#queue.length;
+    return this.#queue.length + this.#inFlight;
   }
 
   add(write: Write): void {
@@ -78,7 +79,9 @@ export class GroupCommit {
     while (this.#queue.length > 0) {
       const writes = this.#queue.length <= BATCH_WRITES ? this.#queue : this.#queue.slice(0, BATCH_WRITES);
       this.#queue = writes === this.#queue ? [] : this.#queue.slice(BATCH_WRITES);
+      this.#inFlight = writes.length;
       await this.#store(writes);
+      this.#inFlight = 0;
     }
     this.#isRunning = false;
     this.#idle?.resolve();
@@ -100,15 +103,9 @@ export class GroupCommit {
         return;
       }
     }
-    for (const write of writes) this.#show(write);
-  }
-
-  #show(write: Write): void {
-    write.entry.pendingWrites -= 1;
-    try {
+    for (const write of writes) {
+      write.entry.pendingWrites -= 1;
       write.becomeVisible();
-    } catch (error) {
-      this.#options.onFault(error);
     }
   }
 

@@ -68,7 +68,10 @@ export class MemoryState implements SessionState {
       durable: options.durable,
       retryHorizonMs: options.retryHorizonMs,
       now: options.now,
-      onLoaded: (entry) => this.#schedule(entry),
+      onLoaded: (entry, hasMoved) => {
+        this.#schedule(entry);
+        if (hasMoved) this.#movedHeads.add(entry);
+      },
     });
     this.#commit = new GroupCommit({
       commit: (batch) => options.durable.commit(batch),
@@ -76,7 +79,6 @@ export class MemoryState implements SessionState {
         this.#cache.setAside(entry);
         options.onFault(error);
       },
-      onFault: options.onFault,
     });
   }
 
@@ -102,7 +104,7 @@ export class MemoryState implements SessionState {
       return this.#write<CreateResult>(entry, written, () => {
         this.#show(entry, document);
         const snapshot = entry.snapshot(document);
-        onVisible(snapshot);
+        this.#tell(() => onVisible(snapshot));
         return { kind: 'created', snapshot };
       });
     }
@@ -113,6 +115,7 @@ export class MemoryState implements SessionState {
     rule: Rule<O>,
     onVisible?: (outcome: O, snapshot: SessionSnapshot) => void,
   ): Promise<ChangeResult<O>> {
+    this.#refuseWhenStopped();
     const entry = this.#cache.peek(sessionId) ?? (await this.#open(sessionId));
     if (entry === null) return { kind: 'no_such_session' };
     const before = entry.decided;
@@ -120,12 +123,12 @@ export class MemoryState implements SessionState {
     const decision = rule(before, { now: this.#options.now(), lastSeq, lastActivityAt });
     const { outcome } = decision;
     const document = decision.kind === 'change' ? decision.document : before;
-    if (!this.#cache.claimNames(entry, document)) return { kind: 'code_taken' };
+    if (!this.#cache.claimNames(entry, before, document)) return { kind: 'code_taken' };
     entry.decided = document;
     const show = (): ChangeResult<O> => {
       if (document !== entry.visible) this.#show(entry, document);
       const snapshot = entry.snapshot(document);
-      onVisible?.(outcome, snapshot);
+      this.#tell(() => onVisible?.(outcome, snapshot));
       return { kind: 'decided', outcome, snapshot };
     };
     // What needs no commit waits only for what was decided before it.
@@ -163,8 +166,8 @@ export class MemoryState implements SessionState {
   append(request: AppendRequest): Promise<AppendResult> {
     return this.#unlessSent<AppendResult>(request, request.sender.seatId, (entry) => {
       if (entry === null) return { kind: 'no_such_session' };
-      if (entry.decided.closed !== null) return { kind: 'session_closed' };
-      if (heldSeat(entry.decided, request.sender) === undefined) return { kind: 'not_seated' };
+      if (entry.decided.closed !== null) return this.#once(entry, { kind: 'session_closed' });
+      if (heldSeat(entry.decided, request.sender) === undefined) return this.#once(entry, { kind: 'not_seated' });
       if (this.#commit.backlog >= this.#maxBacklog) throw overloaded();
       const now = this.#options.now();
       const verdict = this.#options.limits.takeAll(request.limits, now);
@@ -185,9 +188,10 @@ export class MemoryState implements SessionState {
   }
 
   async recordReceipt(sessionId: string, holder: SeatHolder, wanted: Partial<Receipt>): Promise<ReceiptResult> {
-    const seat = held(this.#cache.peek(sessionId) ?? (await this.#open(sessionId)), holder);
-    if (seat.kind !== 'held') return seat;
-    const { entry } = seat;
+    this.#refuseWhenStopped();
+    const entry = this.#cache.peek(sessionId) ?? (await this.#open(sessionId));
+    const refusal = refusalOf(entry, holder);
+    if (entry === null || refusal !== null) return this.#once(entry, refusal ?? { kind: 'not_seated' });
     const { seatId } = holder;
     const known = entry.decidedReceipts.get(seatId) ?? { delivered: 0, read: 0 };
     const read = Math.max(known.read, wanted.read ?? 0);
@@ -197,25 +201,27 @@ export class MemoryState implements SessionState {
     const changed = delivered !== known.delivered || read !== known.read;
     entry.decidedReceipts.set(seatId, receipt);
     return this.#write(entry, changed ? { lasting: true, receipt: { seatId, ...receipt } } : { lasting: false }, () => {
-      entry.receipts.set(seatId, receipt);
+      entry.setReceipt(seatId, receipt);
       return { kind: 'recorded', receipt, changed };
     });
   }
 
   async touch(sessionId: string, holder: SeatHolder, state?: ActivityState): Promise<TouchResult> {
-    const seat = held(this.#cache.peek(sessionId) ?? (await this.#open(sessionId)), holder);
-    if (seat.kind !== 'held') return seat;
-    const { entry } = seat;
-    if (state !== undefined) entry.activity.set(holder.seatId, state);
+    this.#refuseWhenStopped();
+    const entry = this.#cache.peek(sessionId) ?? (await this.#open(sessionId));
+    const refusal = refusalOf(entry, holder);
+    if (entry === null || refusal !== null) return this.#once(entry, refusal ?? { kind: 'not_seated' });
+    if (state !== undefined) entry.setActivity(holder.seatId, state);
     this.#touch(entry);
     return { kind: 'touched' };
   }
 
   async reportIdle(sessionId: string, holder: SeatHolder): Promise<TouchResult> {
-    const seat = held(this.#cache.peek(sessionId) ?? (await this.#open(sessionId)), holder);
-    if (seat.kind !== 'held') return seat;
-    const { entry } = seat;
-    entry.activity.set(holder.seatId, 'idle');
+    this.#refuseWhenStopped();
+    const entry = this.#cache.peek(sessionId) ?? (await this.#open(sessionId));
+    const refusal = refusalOf(entry, holder);
+    if (entry === null || refusal !== null) return this.#once(entry, refusal ?? { kind: 'not_seated' });
+    entry.setActivity(holder.seatId, 'idle');
     return { kind: 'touched' };
   }
 
@@ -283,7 +289,7 @@ export class MemoryState implements SessionState {
       known.stored = null;
       this.#cache.logGrew(entry.show(message, bodyJson.length + 200, this.#options.hotMessages));
       this.#movedHeads.add(entry);
-      this.#options.onMessage(message, sender);
+      this.#tell(() => this.#options.onMessage(message, sender));
       return { kind: 'appended', seq, sentAt: now, epoch, durableSeq: entry.lastSeq };
     });
     known.stored = written.then(() => {});
@@ -322,8 +328,9 @@ export class MemoryState implements SessionState {
     known: KnownSend,
     fingerprint: string,
   ): Promise<Exclude<FindSendResult, { kind: 'unknown' }>> {
-    if (known.fingerprint !== fingerprint) return { kind: 'id_reused' };
     if (known.stored !== null) await known.stored;
+    if (known.fingerprint !== fingerprint) return { kind: 'id_reused' };
+    if (entry.decided.closed === null) this.#touch(entry);
     const { seq, sentAt } = known;
     return { kind: 'duplicate', seq, sentAt, epoch: entry.decided.epoch, durableSeq: entry.lastSeq };
   }
@@ -354,10 +361,26 @@ export class MemoryState implements SessionState {
     if (entry.pendingWrites > 0) await this.#write(entry, { lasting: false }, () => {});
   }
 
+  /** The refusal, once what it was decided upon is visible: nobody learns of a close or a kick before it is stored. */
+  async #once<T>(entry: SessionEntry | null, refusal: T): Promise<T> {
+    if (entry !== null) await this.#settled(entry);
+    return refusal;
+  }
+
+  /** What listeners throw is their fault and not the caller's: what they were told of is stored. */
+  #tell(listener: () => void): void {
+    try {
+      listener();
+    } catch (error) {
+      this.#options.onFault(error);
+    }
+  }
+
   #show(entry: SessionEntry, document: SessionDocument): void {
+    const before = entry.visible;
     entry.visible = document;
-    entry.forgetSeatsBut(document);
-    this.#cache.shown(entry);
+    entry.forgetSeats();
+    this.#cache.shown(entry, before);
     this.#schedule(entry);
   }
 
@@ -379,13 +402,13 @@ export class MemoryState implements SessionState {
   }
 }
 
-/** The session, when this connection holds its seat and the session is open. */
-function held(
+/** Why this connection may not speak in the session; null when it holds its seat and the session is open. */
+function refusalOf(
   entry: SessionEntry | null,
   holder: SeatHolder,
-): { kind: 'held'; entry: SessionEntry } | { kind: 'not_seated' } | { kind: 'session_closed' } {
+): { kind: 'not_seated' } | { kind: 'session_closed' } | null {
   if (entry === null || heldSeat(entry.decided, holder) === undefined) return { kind: 'not_seated' };
-  return entry.decided.closed === null ? { kind: 'held', entry } : { kind: 'session_closed' };
+  return entry.decided.closed === null ? null : { kind: 'session_closed' };
 }
 
 function idsOf(document: SessionDocument): string[] {

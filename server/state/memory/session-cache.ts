@@ -9,7 +9,8 @@ export interface SessionCacheOptions {
   durable: Pick<DurableStore, 'loadSession' | 'loadSessions' | 'findSend' | 'recentSends'>;
   retryHorizonMs: number;
   now: () => number;
-  onLoaded: (entry: SessionEntry) => void;
+  /** A session was read; `hasMoved` when its head is ahead of what this process showed before. */
+  onLoaded: (entry: SessionEntry, hasMoved: boolean) => void;
 }
 
 /** Message bodies that all hot logs may hold together; beyond it sessions in turn read from the durable store. */
@@ -70,7 +71,7 @@ export class SessionCache {
       receipts: new Map(),
       sendsKnownSince: Number.NEGATIVE_INFINITY,
     });
-    if (!this.claimNames(entry, document)) return 'code_taken';
+    if (!this.claimNames(entry, null, document)) return 'code_taken';
     this.#entries.set(entry.id, entry);
     return entry;
   }
@@ -108,19 +109,29 @@ export class SessionCache {
     return this.#codes.countAlive(this.#options.now());
   }
 
-  /** Makes code and keys of a decided document lead here; false, and nothing done, when the code leads elsewhere. */
-  claimNames(entry: SessionEntry, document: SessionDocument): boolean {
+  /**
+   * Makes the code and the keys that a decision brought lead here; false, and nothing done, when the code leads
+   * elsewhere. What the document had before is left alone: an expired code may be somebody else's by now.
+   */
+  claimNames(entry: SessionEntry, before: SessionDocument | null, after: SessionDocument): boolean {
     const now = this.#options.now();
-    const { code } = document;
-    if (code !== null && !this.#codes.claim(code.value, entry.id, code.expiresAt, now)) return false;
-    for (const { key } of document.seats) {
-      if (key !== null) this.#keys.point(key.hash, entry.id, key.at + this.#options.retryHorizonMs, now);
+    const { code } = after;
+    if (code !== null && code.value !== before?.code?.value && code.expiresAt > now) {
+      if (!this.#codes.claim(code.value, entry.id, code.expiresAt, now)) return false;
+    }
+    for (const seat of after.seats) {
+      if (seat.key === null || before?.seats.includes(seat) === true) continue;
+      this.#keys.point(seat.key.hash, entry.id, seat.key.at + this.#options.retryHorizonMs, now);
     }
     return true;
   }
 
-  /** A document became visible. */
-  shown(entry: SessionEntry): void {
+  /** A document became visible in place of another: a code that it no longer has is dead. */
+  shown(entry: SessionEntry, before: SessionDocument | null): void {
+    const killed = before?.code?.value;
+    if (killed !== undefined && killed !== entry.decided.code?.value && killed !== entry.visible?.code?.value) {
+      this.#codes.release(killed, entry.id);
+    }
     if (entry.visible?.closed === null) return;
     this.#logBytes -= entry.shed();
     entry.sends = new KnownSends(Number.POSITIVE_INFINITY);
@@ -215,12 +226,13 @@ export class SessionCache {
       sendsKnownSince: Number.POSITIVE_INFINITY,
     });
     entry.visible = document;
-    for (const [seatId, state] of before?.activity ?? []) entry.activity.set(seatId, state);
+    entry.activity = before?.activity ?? new Map();
     entry.idleWarned = before?.idleWarned ?? false;
-    this.claimNames(entry, document);
+    this.claimNames(entry, null, document);
     this.#entries.set(entry.id, entry);
-    if (document.closed !== null) this.shown(entry);
-    this.#options.onLoaded(entry);
+    if (document.closed !== null) this.shown(entry, null);
+    // What was stored although its commit seemed to fail was delivered to nobody.
+    this.#options.onLoaded(entry, before !== undefined && before.lastSeq < lastSeq);
     return entry;
   }
 

@@ -16,8 +16,9 @@ export class SessionEntry {
   /** What anybody may see; null until the create itself is stored. */
   visible: SessionDocument | null = null;
   lastSeq: number;
-  readonly receipts: Map<string, Receipt>;
-  readonly activity = new Map<string, ActivityState>();
+  /** Replaced, never changed: a snapshot that was given out keeps what it showed. */
+  receipts: ReadonlyMap<string, Receipt>;
+  activity: ReadonlyMap<string, ActivityState> = new Map();
   lastActivityAt: number;
   idleWarned = false;
   sends: KnownSends;
@@ -51,13 +52,21 @@ export class SessionEntry {
     return { document, lastSeq, durableSeq: lastSeq, lastActivityAt, receipts, activity };
   }
 
-  /** Receipts and activity of seats that are no more. */
-  forgetSeatsBut(document: SessionDocument): void {
-    for (const map of [this.receipts, this.decidedReceipts, this.activity]) {
-      if (map.size <= document.seats.length) continue;
-      const living = new Set(this.decided.seats.map((seat) => seat.id));
-      for (const seatId of map.keys()) if (!living.has(seatId)) map.delete(seatId);
-    }
+  setReceipt(seatId: string, receipt: Receipt): void {
+    this.receipts = new Map(this.receipts).set(seatId, receipt);
+  }
+
+  setActivity(seatId: string, state: ActivityState): void {
+    if (this.activity.get(seatId) !== state) this.activity = new Map(this.activity).set(seatId, state);
+  }
+
+  /** Forgets receipts and activity of seats that are no more. */
+  forgetSeats(): void {
+    const living = new Set(this.decided.seats.map((seat) => seat.id));
+    const isLiving = ([seatId]: readonly [string, unknown]) => living.has(seatId);
+    if (this.receipts.size > living.size) this.receipts = new Map([...this.receipts].filter(isLiving));
+    if (this.activity.size > living.size) this.activity = new Map([...this.activity].filter(isLiving));
+    for (const seatId of this.decidedReceipts.keys()) if (!living.has(seatId)) this.decidedReceipts.delete(seatId);
   }
 
   /** Appends the next visible message; returns by how many bytes the log grew. */
