@@ -41,7 +41,7 @@ call :prepare || exit /b 1
 if "%TEST_REDIS_URL%"=="" echo Redis: TEST_REDIS_URL names none; this version's tests do not need it.
 if "%TEST_DATABASE_URL%"=="" echo Postgres: TEST_DATABASE_URL names none; this version's tests do not need it.
 echo The tests of the page and of the Python client need Chromium and python3-socketio as Debian packs them.
-echo For those, run ./setup.sh test in WSL.
+echo They fail here; for all of them, run ./setup.sh test in WSL.
 call npm run --silent check
 exit /b %ERRORLEVEL%
 

@@ -1,5 +1,4 @@
 /** `npm run migrate`: brings the database to where this code needs it, without starting the server. */
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { loadConfig } from './config.ts';
 import { DataDirectoryInUseError } from './durable/data-directory-lock.ts';
@@ -7,6 +6,7 @@ import { startEmbeddedPostgres } from './durable/embedded.ts';
 import { migrate } from './durable/migrate.ts';
 import { MIGRATIONS_DIRECTORY } from './durable/migration-files.ts';
 import { MigrationError } from './durable/migration-error.ts';
+import { VERSION } from './version.ts';
 
 process.exitCode = await main();
 
@@ -38,23 +38,8 @@ async function migrateEmbedded(dataDir: string): Promise<string[]> {
     },
   });
   try {
-    return (await migrate(postgres.connection, MIGRATIONS_DIRECTORY, codeVersion())).applied;
+    return (await migrate(postgres.connection, MIGRATIONS_DIRECTORY, VERSION)).applied;
   } finally {
     await postgres.stop();
   }
-}
-
-/** Of package.json, which lies above the source and one level further above the build. */
-function codeVersion(): string {
-  for (const path of ['../package.json', '../../package.json']) {
-    try {
-      const parsed: unknown = JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8'));
-      if (typeof parsed === 'object' && parsed !== null && 'version' in parsed && typeof parsed.version === 'string') {
-        return parsed.version;
-      }
-    } catch {
-      // Not here: the next one.
-    }
-  }
-  throw new Error('There is no package.json that names the version of the code');
 }

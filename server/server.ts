@@ -366,12 +366,13 @@ async function stopAll(running: {
       },
       { name: 'sockets', deadlineMs: 2000, run: () => gateway.stop() },
       { name: 'http', deadlineMs: 2000, run: () => closeHttp(http) },
+      // Its reports stay readable; what it looks at is about to go.
+      { name: 'health', deadlineMs: 1000, run: () => health.stop() },
       { name: 'state', deadlineMs: 5000, run: () => state.stop() },
       { name: 'database', deadlineMs: 5000, run: () => store.close() },
     ],
     logger,
   );
-  health.stop();
   metrics.stop();
   logger.info('server_stopped');
   await logger.close();

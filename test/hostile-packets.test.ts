@@ -177,9 +177,9 @@ describe('a hostile socket', () => {
     expect(JSON.stringify(answer).length).toBeLessThan(4000);
   });
 
-  it('that sends 30,000 wrong fields gets a short answer', async () => {
+  it('that sends 2,500 wrong fields gets a short answer', async () => {
     const socket = await connect();
-    const payload = Object.fromEntries(Array.from({ length: 4000 }, (_, n) => [`field-${n}`, n]));
+    const payload = Object.fromEntries(Array.from({ length: 2500 }, (_, n) => [`field-${n}`, n]));
     const answer = await socket.command('session:create', payload);
     expect(answer).toMatchObject({ ok: false, error: { code: 'INVALID_PAYLOAD' } });
     expect(JSON.stringify(answer).length).toBeLessThan(20_000);

@@ -146,6 +146,8 @@ describe('CODE_TTL', () => {
     const late = await stage.connect();
     const expired = await late.refusal('session:join', { code: codeOf(host.session) });
     expect(expired).toMatchObject({ code: 'SESSION_NOT_FOUND' });
+    // In the same words as one that never was.
+    expect(await late.refusal('session:join', { code: 'ZZZZZZ' })).toEqual(expired);
 
     const reopened = await host.client.do('session:reopen', {});
     expect(codeOf(reopened.session)).not.toBe(host.session.code);

@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { runScript, type ChildScript } from '../../test/support/child-script.ts';
 import { emptyDataDirectory, type DataDirectory } from '../../test/support/data-directory.ts';
+import { eventually } from '../../test/support/eventually.ts';
 import { DataDirectoryInUseError, lockDataDirectory, type DataDirectoryLock } from './data-directory-lock.ts';
 
 const OPTIONS = { scratchDirectory: '/tmp/nothing', onLost: () => {} };
@@ -183,7 +184,7 @@ describe('data directory lock', () => {
   it('is heard every second', async () => {
     await take();
     await setAge(lockFile, 60_000);
-    while ((await ageOf(lockFile)) > 30_000) await new Promise((resolve) => setTimeout(resolve, 50));
+    await eventually(async () => expect(await ageOf(lockFile)).toBeLessThan(30_000));
     expect(JSON.parse(await readFile(lockFile, 'utf8'))).toMatchObject({ pid: process.pid });
   });
 
@@ -191,7 +192,7 @@ describe('data directory lock', () => {
     const lost = new Promise<Error>((onLost) => {
       void lockDataDirectory(dir, { ...OPTIONS, onLost }).then((lock) => locks.push(lock));
     });
-    while (!(await readdir(dir)).includes('lock.json')) await new Promise(setImmediate);
+    await eventually(async () => expect(await readdir(dir)).toEqual(['lock.json']));
     await writeFile(join(dir, 'other'), '{}');
     await rename(join(dir, 'other'), lockFile);
     expect((await lost).message).toContain(lockFile);

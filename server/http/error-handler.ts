@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { TandemError, type ErrorCode } from '../../protocol/errors.ts';
+import { problemOf } from '../../protocol/problem.ts';
 import type { Logger } from '../observability/logger.ts';
 import { contextOf } from './middleware/request-context.ts';
-import { problemOf, sendProblem } from './problem.ts';
+import { sendProblem } from './problem.ts';
 
 /** What the libraries in front of the routes call their refusals, in our words. */
 const DETAILS: Readonly<Record<string, string>> = {

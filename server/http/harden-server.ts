@@ -1,7 +1,7 @@
 import { STATUS_CODES, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { requestIdOf } from './middleware/request-context.ts';
-import { createProblem, PROBLEM_TYPE } from './problem.ts';
+import { createProblem, PROBLEM_TYPE } from '../../protocol/problem.ts';
+import { requestIdOf } from '../observability/request-id.ts';
 
 /**
  * For `http.createServer`: the look-out for late requests, 30 s apart by default, cannot be set later, and without it

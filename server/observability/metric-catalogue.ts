@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { CLOSINGS, type ClosingReason } from '../../protocol/closings.ts';
-import type { CommandName } from '../../protocol/commands.ts';
+import { COMMAND_NAMES } from '../../protocol/commands.ts';
 import { LIMITS } from '../../protocol/limits.ts';
 import type { Presence, SessionStatus } from '../../protocol/session.ts';
 
@@ -8,22 +8,6 @@ const PREFIX = 'tandem_';
 
 /** Label of a command that does not exist: what a client calls it must not become a label. */
 export const UNKNOWN_COMMAND = 'unknown';
-
-const COMMANDS = Object.keys({
-  'session:create': true,
-  'session:join': true,
-  'session:leave': true,
-  'session:close': true,
-  'session:kick': true,
-  'session:lock': true,
-  'session:reopen': true,
-  'session:get': true,
-  'message:send': true,
-  'message:history': true,
-  'message:receipt': true,
-  'signal:send': true,
-  'activity:report': true,
-} satisfies Record<CommandName, true>);
 
 /** `client`: it left by itself; `transport`: the connection broke. */
 export type ConnectionEnd = ClosingReason | 'client' | 'transport';
@@ -54,10 +38,6 @@ export function createCatalogue(register: Registry): MetricCatalogue {
   const catalogue = defineMetrics(register);
   zero(catalogue);
   return catalogue;
-}
-
-export function commandNames(): readonly string[] {
-  return COMMANDS;
 }
 
 export function methodLabel(method: string): string {
@@ -120,7 +100,7 @@ function defineMetrics(register: Registry) {
 
 /** Series of known labels stand at zero from the start, so that a rate over the first event is seen. */
 function zero(catalogue: MetricCatalogue): void {
-  for (const command of COMMANDS) {
+  for (const command of COMMAND_NAMES) {
     catalogue.commands.inc({ command, outcome: 'ok' }, 0);
     catalogue.commandSeconds.zero({ command });
   }

@@ -1,12 +1,11 @@
 import { availableParallelism, loadavg } from 'node:os';
 import { Registry, type Gauge } from 'prom-client';
-import type { CommandName } from '../../protocol/commands.ts';
+import { COMMAND_NAMES, type CommandName } from '../../protocol/commands.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import type { LimitName } from '../../protocol/limits.ts';
 import type { Presence, SessionStatus } from '../../protocol/session.ts';
 import { createEventLoopLag } from './event-loop-lag.ts';
 import {
-  commandNames,
   createCatalogue,
   methodLabel,
   PRESENCES,
@@ -108,7 +107,7 @@ export function createMetrics({ version }: { version: string }): Metrics {
 
   // The series of the hot path are looked up once: a call then builds no object of labels.
   const commands = new Map<string, CommandSeries>(
-    [...commandNames(), UNKNOWN_COMMAND].map((command) => [
+    [...COMMAND_NAMES, UNKNOWN_COMMAND].map((command) => [
       command,
       {
         ok: catalogue.commands.labels({ command, outcome: 'ok' }),

@@ -20,6 +20,9 @@ export interface DispatchOptions {
 
 type Answer = (answer: Record<string, unknown>) => void;
 
+/** An outage is told within 2 s; what a command waits on purpose comes on top. */
+const DEADLINE_MS = 2000;
+
 /** Body and payload: a payload is an object, so its body may be one level deeper than a value alone. */
 const PAYLOAD_DEPTH = SIZES.depth + 1;
 
@@ -76,14 +79,18 @@ export class Dispatch {
   ): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     let isLate = false;
-    try {
-      const payload = this.#parse(connection, command, args);
+    const extend = (delayMs: number) => {
+      clearTimeout(timer);
       timer = setTimeout(() => {
         isLate = true;
         const text = 'The server did not finish this in time; the outcome is unknown. Repeat with the same id or key.';
         this.#refuse(connection, command.name, new TandemError('UNAVAILABLE', text), answer, startedAt);
-      }, command.deadlineMs);
-      const result = await this.#run(connection, command, payload);
+      }, delayMs + DEADLINE_MS);
+    };
+    try {
+      const payload = this.#parse(connection, command, args);
+      extend(0);
+      const result = await this.#run(connection, command, payload, extend);
       if (isLate) {
         if (command.changesSeat) this.#options.onLateSeat(connection);
         return;
@@ -101,7 +108,7 @@ export class Dispatch {
 
   #parse(connection: Connection, command: Command, args: readonly unknown[]): unknown {
     if (args.length > 1) throw invalidPayload([{ path: '', message: 'expected one payload' }]);
-    const payload = args[0] ?? {};
+    const payload = args.length === 0 ? {} : args[0];
     const issue = inspectJson(command.allowsBinaryBody ? withoutBinaryBody(payload) : payload, PAYLOAD_DEPTH);
     if (issue !== null) {
       if (isOverDeep(issue)) this.#strike(connection);
@@ -112,12 +119,17 @@ export class Dispatch {
     return parsed.data;
   }
 
-  async #run(connection: Connection, command: Command, payload: unknown): Promise<Record<string, unknown>> {
+  async #run(
+    connection: Connection,
+    command: Command,
+    payload: unknown,
+    extend: (delayMs: number) => void,
+  ): Promise<Record<string, unknown>> {
     if (!command.reservesOwnLimits) this.#options.services.connectionLimits.reserve(connection, ['commands']);
     // In the order in which they came: what follows a create or join means the seat that it brings.
     while (connection.seatChange !== null) await connection.seatChange;
-    if (!command.changesSeat) return command.run(connection, payload);
-    const work = command.run(connection, payload);
+    if (!command.changesSeat) return command.run(connection, payload, extend);
+    const work = command.run(connection, payload, extend);
     const done = work.then(
       () => undefined,
       () => undefined,

@@ -114,7 +114,7 @@ export class Gateway {
   handleRequest(request: IncomingMessage, response: ServerResponse): void {
     const refusal = refusalOf(request, this.#gate);
     if (refusal !== null && !this.#isOfOpenConnection(request)) {
-      refuseRequest(response, refusal);
+      refuseRequest(request, response, refusal);
       return;
     }
     // Engine.IO adds what it needs to the request itself.
@@ -126,7 +126,7 @@ export class Gateway {
       ? refusalOf(request, this.#gate)
       : ({ code: 'UNKNOWN_COMMAND', detail: `WebSocket connections are served at ${SOCKET_PATH}/.` } as const);
     if (refusal !== null) {
-      refuseUpgrade(socket, refusal);
+      refuseUpgrade(request, socket, refusal);
       return;
     }
     this.#engine.handleUpgrade(request as Parameters<EngineServer['handleUpgrade']>[0], socket, head);

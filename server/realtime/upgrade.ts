@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { STATUS_CODES } from 'node:http';
-import { ERRORS, type ErrorCode } from '../../protocol/errors.ts';
+import type { ErrorCode } from '../../protocol/errors.ts';
+import { createProblem, PROBLEM_TYPE } from '../../protocol/problem.ts';
+import { requestIdOf } from '../observability/request-id.ts';
 import { isOriginAllowed } from './origin.ts';
 
 export interface Gate {
@@ -39,30 +41,31 @@ export function refusalOf(request: IncomingMessage, gate: Gate): Refusal | null 
 }
 
 /** Answers an upgrade that is refused. Socket.IO's own hook answers 400 to all of them, which a client can't tell apart. */
-export function refuseUpgrade(socket: Duplex, refusal: Refusal): void {
-  const { headers, body, status } = answerOf(refusal);
+export function refuseUpgrade(request: IncomingMessage, socket: Duplex, refusal: Refusal): void {
+  const { headers, body, status } = answerOf(request, refusal);
   const lines = Object.entries({ ...headers, Connection: 'close' }).map(([name, value]) => `${name}: ${value}`);
   socket.on('error', () => socket.destroy());
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('\r\n')}\r\n\r\n${body}`);
 }
 
-export function refuseRequest(response: ServerResponse, refusal: Refusal): void {
-  const { headers, body, status } = answerOf(refusal);
+export function refuseRequest(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void {
+  const { headers, body, status } = answerOf(request, refusal);
   response.writeHead(status, headers).end(body);
 }
 
-function answerOf({ code, detail, retryAfterSeconds }: Refusal): {
-  status: number;
-  headers: Record<string, string>;
-  body: string;
-} {
-  const { status, title } = ERRORS[code];
-  const retry = retryAfterSeconds === undefined ? {} : { retryAfterMs: retryAfterSeconds * 1000 };
-  const body = JSON.stringify({ type: 'about:blank', title, status, detail, code, ...retry });
+function answerOf(
+  request: IncomingMessage,
+  { code, detail, retryAfterSeconds }: Refusal,
+): { status: number; headers: Record<string, string>; body: string } {
+  const requestId = requestIdOf(request.headers['x-request-id']);
+  const problem = createProblem(code, requestId, detail);
+  if (retryAfterSeconds !== undefined) problem.retryAfterMs = retryAfterSeconds * 1000;
+  const body = JSON.stringify(problem);
   const headers: Record<string, string> = {
-    'Content-Type': 'application/problem+json',
+    'Content-Type': PROBLEM_TYPE,
     'Content-Length': String(Buffer.byteLength(body)),
+    'X-Request-Id': requestId,
   };
   if (retryAfterSeconds !== undefined) headers['Retry-After'] = String(retryAfterSeconds);
-  return { status, headers, body };
+  return { status: problem.status, headers, body };
 }

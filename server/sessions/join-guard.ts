@@ -24,12 +24,14 @@ export class JoinGuard {
   }
 
   /** Before a code is looked at, right or wrong: throws `RATE_LIMITED`, or waits, or returns at once. */
-  async admit(ip: string): Promise<void> {
+  async admit(ip: string, onDelay?: (delayMs: number) => void): Promise<void> {
     const { limits, failuresOfIp, failuresInTotal, sleep = delay } = this.#options;
     const own = failuresOfIp(ip);
     const waitMs = own === null ? 0 : await limits.waitOf(own);
     if (own !== null && waitMs > 0) throw rateLimited(own.info, waitMs);
-    if (failuresInTotal !== null && (await limits.waitOf(failuresInTotal)) > 0) await sleep(SLOWED_JOIN_MS);
+    if (failuresInTotal === null || (await limits.waitOf(failuresInTotal)) === 0) return;
+    onDelay?.(SLOWED_JOIN_MS);
+    await sleep(SLOWED_JOIN_MS);
   }
 
   /** A code that leads nowhere. */

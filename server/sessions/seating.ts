@@ -34,6 +34,8 @@ export interface Caller {
   readonly ip: string;
   /** The seat that the connection holds already, if any. */
   readonly seat: HeldSeat | null;
+  /** Told before a wait that the rules demand. */
+  readonly onDelay?: (delayMs: number) => void;
 }
 
 export interface CreateInput {
@@ -120,7 +122,7 @@ export class Seating {
       const seated = await this.#retake(caller, kept, newcomer, token);
       if (seated !== null) return seated;
     }
-    await guard.admit(caller.ip);
+    await guard.admit(caller.ip, caller.onDelay);
     if (code === null) {
       await guard.miss(caller.ip);
       throw invalid('code', 'expected digits and consonants of a pairing code, as BCD-234');

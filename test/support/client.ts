@@ -53,10 +53,11 @@ export class Client {
     this.socket.on('connect_error', (error) => this.#mailbox.put({ event: 'connect_error', payload: error }));
   }
 
-  /** Null when the handshake was accepted, else the `connect_error`. */
+  /** Null when the handshake was accepted, else the `connect_error`, or that the connection ended before. */
   async opened(): Promise<Lifecycle['connect_error'] | null> {
-    const isAnswer = ({ event }: Arrival) => event === 'connect' || event === 'connect_error';
-    const { payload } = await this.#mailbox.next('connect or connect_error', isAnswer, EVENT_DEADLINE_MS);
+    const isAnswer = ({ event }: Arrival) => ['connect', 'connect_error', 'disconnect'].includes(event);
+    const { event, payload } = await this.#mailbox.next('connect or connect_error', isAnswer, EVENT_DEADLINE_MS);
+    if (event === 'disconnect') return new Error(`the connection ended before it was answered: ${String(payload)}`);
     return payload instanceof Error ? payload : null;
   }
 

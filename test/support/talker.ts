@@ -18,7 +18,6 @@ export class Talker {
   #client: Client;
   #sent = 0;
   #taken = 0;
-  #isTalking = false;
 
   constructor(name: string, { client, session, self }: Seat) {
     this.name = name;
@@ -64,9 +63,8 @@ export class Talker {
 
   /** Sends, a few at a time, until the connection ends. `onAck` is called for each answer. */
   async talk(onAck: () => void): Promise<void> {
-    this.#isTalking = true;
     const voice = async () => {
-      while (this.#isTalking && this.#client.socket.connected) {
+      while (this.#client.socket.connected) {
         this.#sent += 1;
         if (await this.#send(`${this.name}-${this.#sent}`, { by: this.name, n: this.#sent })) onAck();
         else return;
@@ -74,10 +72,6 @@ export class Talker {
     };
     await Promise.all([voice(), voice(), voice()]);
     this.#take();
-  }
-
-  stop(): void {
-    this.#isTalking = false;
   }
 
   /** The whole session as the server tells it now. */
@@ -119,8 +113,11 @@ export class Talker {
   }
 }
 
+/** What a participant knows, to be held against the log. */
+export type Knowledge = Pick<Talker, 'name' | 'acknowledged' | 'unknown' | 'seen' | 'violations'>;
+
 /** Everything in which the log of a session, and what its participants know of it, contradict the promise. */
-export function violationsOf(log: readonly Message[], talkers: readonly Talker[]): string[] {
+export function violationsOf(log: readonly Message[], talkers: readonly Knowledge[]): string[] {
   const found: string[] = talkers.flatMap(({ violations }) => violations);
   const seqById = new Map<string, number>();
   for (const [index, { seq, id }] of log.entries()) {

@@ -2,10 +2,10 @@
  * Works in a data directory until it is killed: prints the id of its session, then the seq of each message that the
  * store said is stored. Batches of many sizes, some with long bodies.
  */
-import { creation, messagesOnly, newMessage, newSeat, newSession } from '../../server/durable/durable.conformance.ts';
 import { startEmbeddedPostgres } from '../../server/durable/embedded.ts';
 import { createPool } from '../../server/durable/pool.ts';
 import { createSqlStore } from '../../server/durable/sql-store.ts';
+import { creation, messagesOnly, newMessage, newSeat, newSession } from './stored-session.ts';
 
 const [, , dataDir = ''] = process.argv;
 const postgres = await startEmbeddedPostgres({

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { v7 as uuidv7 } from 'uuid';
 import type { Metrics } from '../../observability/metrics.ts';
+import { requestIdOf } from '../../observability/request-id.ts';
 
 /** What is known of a request while it runs. */
 export interface RequestContext {
@@ -8,8 +8,6 @@ export interface RequestContext {
   /** The pattern of the route that took it; metrics are told this and never the URL. */
   route: string;
 }
-
-const SANE_ID = /^[A-Za-z0-9._-]{1,128}$/;
 
 /** Label of a status when the caller went away before the answer, as nginx has it. */
 const CLIENT_GONE = 499;
@@ -38,11 +36,6 @@ export function contextOf(response: ServerResponse): RequestContext {
   const context = contexts.get(response);
   if (context === undefined) throw new Error('the request has no context: openContext comes before all handlers');
   return context;
-}
-
-/** The caller's own id when it is fit for a log and a header, else a new one. */
-export function requestIdOf(given: string | string[] | undefined): string {
-  return typeof given === 'string' && SANE_ID.test(given) ? given : uuidv7();
 }
 
 /**

@@ -20,6 +20,8 @@ export interface Services {
   onSignal: () => void;
 }
 
+export type ExtendDeadline = (delayMs: number) => void;
+
 /** One command: its payload's schema, and what it does. */
 export interface Command {
   readonly name: CommandName;
@@ -30,9 +32,8 @@ export interface Command {
   readonly allowsBinaryBody: boolean;
   /** It reserves the limits of its connection itself, because a repeated send is answered when they are exhausted. */
   readonly reservesOwnLimits: boolean;
-  /** Longest wait for its answer; after it the outcome is unknown. */
-  readonly deadlineMs: number;
-  run(connection: Connection, payload: unknown): Promise<Record<string, unknown>>;
+  /** `extend` puts the deadline of the answer off: by a wait that the rules demand, not by work that takes long. */
+  run(connection: Connection, payload: unknown, extend: ExtendDeadline): Promise<Record<string, unknown>>;
 }
 
 export interface CommandSpec<C extends CommandName, S extends z.ZodType> {
@@ -41,12 +42,8 @@ export interface CommandSpec<C extends CommandName, S extends z.ZodType> {
   changesSeat?: boolean;
   allowsBinaryBody?: boolean;
   reservesOwnLimits?: boolean;
-  deadlineMs?: number;
-  handle(connection: Connection, payload: z.output<S>): Promise<CommandResult<C>>;
+  handle(connection: Connection, payload: z.output<S>, extend: ExtendDeadline): Promise<CommandResult<C>>;
 }
-
-/** An outage is told within 2 s. */
-const DEADLINE_MS = 2000;
 
 export function defineCommand<C extends CommandName, S extends z.ZodType>(spec: CommandSpec<C, S>): Command {
   return {
@@ -55,9 +52,8 @@ export function defineCommand<C extends CommandName, S extends z.ZodType>(spec: 
     changesSeat: spec.changesSeat ?? false,
     allowsBinaryBody: spec.allowsBinaryBody ?? false,
     reservesOwnLimits: spec.reservesOwnLimits ?? false,
-    deadlineMs: spec.deadlineMs ?? DEADLINE_MS,
     // `payload` is what this command's own schema returned.
-    run: (connection, payload) => spec.handle(connection, payload as z.output<S>),
+    run: (connection, payload, extend) => spec.handle(connection, payload as z.output<S>, extend),
   };
 }
 

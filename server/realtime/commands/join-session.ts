@@ -6,9 +6,7 @@ export function joinSession({ seating }: Services): Command {
     name: 'session:join',
     schema: schemas.join,
     changesSeat: true,
-    // While the deployment is guessed at, every join waits 2 s before it is looked at.
-    deadlineMs: 4000,
-    handle: (connection, { code, name, key }) =>
-      seating.join(callerOf(connection), { code, name: name ?? null, key: key ?? null }),
+    handle: (connection, { code, name, key }, extend) =>
+      seating.join({ ...callerOf(connection), onDelay: extend }, { code, name: name ?? null, key: key ?? null }),
   });
 }
