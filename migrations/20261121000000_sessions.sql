@@ -102,7 +102,10 @@ create index if not exists messages_recent on messages (session_id, sent_at) whe
 --
 -- Each is null when there is nothing of its kind; each names a row once. Times are Unix milliseconds.
 create or replace function commit_batch(batch json) returns void
-language plpgsql as $$
+language plpgsql
+-- A caller gives up after 2 s; without a deadline here its statement would go on waiting, and hold its connection.
+set lock_timeout = '1800ms'
+as $$
 declare
   given record;
   expected bigint;
@@ -110,6 +113,18 @@ declare
   wrong record;
 begin
   select * into given from json_to_record(batch) as b (sessions json, seats json, messages json, receipts json);
+
+  -- All rows that are known, at once and in one order: two batches can't wait for each other. A statement of its own,
+  -- so that those below see what was committed by whom this one had to wait for.
+  perform 1 from sessions
+  where id in (
+    select r.id from json_to_recordset(given.sessions) as r (id uuid)
+    union all select r.session_id from json_to_recordset(given.seats) as r (session_id uuid)
+    union all select r.s from json_to_recordset(given.messages) as r (s uuid)
+    union all select r.session_id from json_to_recordset(given.receipts) as r (session_id uuid)
+  )
+  order by id
+  for no key update;
 
   if given.sessions is not null then
     expected := json_array_length(given.sessions);
@@ -126,7 +141,7 @@ begin
       share_history boolean, metadata json, code text, code_expires_at bigint, ever_paired boolean, closed_reason text,
       closed_at bigint, last_activity_at bigint
     )
-    order by s.id -- The order in which rows are locked, everywhere: two batches can't wait for each other.
+    order by s.id -- The order in which rows are locked, also those that are new.
     on conflict (id) do update set
       locked = excluded.locked,
       metadata = excluded.metadata,
@@ -170,12 +185,6 @@ begin
   end if;
 
   if given.messages is not null then
-    -- A statement of its own: what follows must see what was committed by whom this one had to wait for.
-    perform 1 from sessions
-    where id in (select m.s from json_to_recordset(given.messages) as m (s uuid))
-    order by id
-    for no key update;
-
     with heads as (
       select m.s as id, min(m.e) as epoch, max(m.e) as highest_epoch, min(m.q) as first, max(m.q) as last,
         count(distinct m.q) as messages, count(*) as given, max(m.a) as sent_at

@@ -163,7 +163,7 @@ interface Running {
 
 /** Builds the rest in the order of its dependencies, restores the sessions, and listens. */
 async function serve(parts: Parts): Promise<Running> {
-  const { config, overrides, store, logger, metrics, now, instanceId, onFault } = parts;
+  const { config, store, logger, metrics, now, instanceId, onFault } = parts;
   const clientIp = createClientIp(config.trustProxy);
   const limits = new MemoryLimits(now);
   const gateway = new Gateway({

@@ -4,7 +4,7 @@ import type { Logger } from './observability/logger.ts';
 export interface Phase {
   readonly name: string;
   readonly deadlineMs: number;
-  run(): Promise<void> | void;
+  readonly run: () => Promise<void> | void;
 }
 
 /** Runs all phases in turn, each within its deadline: one that fails or hangs must not keep the others from running. */

@@ -28,7 +28,7 @@ describe('creating a session', () => {
     expect(Date.parse(session.codeExpiresAt ?? '') - Date.parse(session.createdAt)).toBe(15 * 60_000);
     expect(session.epoch).toBeGreaterThanOrEqual(1);
     expect(Object.keys(session).sort()).toEqual(
-      // What the contract lists, and no more: nothing of the store leaks out.
+      // What the protocol lists, and no more: nothing of the store leaks out.
       ['approval', 'capacity', 'code', 'codeExpiresAt', 'createdAt', 'durability', 'durableSeq', 'epoch', 'id'].concat([
         'lastSeq',
         'locked',

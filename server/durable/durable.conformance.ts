@@ -317,6 +317,34 @@ export function describeDurableStore(name: string, open: () => Promise<OpenDurab
         expect(await store.readMessages(session.id, { afterSeq: 0, limit: 10 })).toHaveLength(1);
       });
 
+      it('lets no two batches wait for each other, whatever sessions they share', async () => {
+        const contexts = await Promise.all(count(6).map(() => stored(store)));
+        const turn = (by: number) => [...contexts.slice(by), ...contexts.slice(0, by)];
+        for (const seq of count(5)) {
+          // Each begins elsewhere in the circle, writes some as messages, and others as changed sessions.
+          const batches = count(6).map((by): CommitBatch => {
+            const [first, second, third] = turn(by - 1);
+            if (first === undefined || second === undefined || third === undefined) throw new Error('Too few sessions');
+            return {
+              ...change({ ...third.session, locked: seq % 2 === 0 }, []),
+              messages: [newMessage(first.session, first.host, seq), newMessage(second.session, second.host, seq)],
+              receipts: [{ sessionId: third.session.id, seatId: third.host.id, delivered: seq, read: 0 }],
+            };
+          });
+          const results = await Promise.allSettled(batches.map((batch) => store.commit(batch)));
+          const refusals = results.flatMap((result) =>
+            result.status === 'rejected' ? [result.reason as unknown] : [],
+          );
+          // Of two neighbours that want the same seq one wins, and is refused by nobody for another reason.
+          expect(refusals.length).toBeLessThan(results.length);
+          for (const refusal of refusals) expect(refusal).toBeInstanceOf(DivergenceError);
+          for (const { session, host } of contexts) {
+            if ((await loaded(store, session.id)).lastSeq === seq) continue;
+            await store.commit(messagesOnly(newMessage(session, host, seq)));
+          }
+        }
+      });
+
       it('takes many batches at once', async () => {
         const sessions = await Promise.all(count(20).map(() => stored(store)));
         await Promise.all(

@@ -2,45 +2,16 @@ import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { startBreakableProxy } from '../../test/support/breakable-proxy.ts';
 import { runScript, type ChildScript } from '../../test/support/child-script.ts';
 import { copyDataDirectory, emptyDataDirectory, type DataDirectory } from '../../test/support/data-directory.ts';
 import { eventually } from '../../test/support/eventually.ts';
 import { creation, messagesOnly, newMessage, newSeat, newSession } from '../../test/support/stored-session.ts';
 import { DataDirectoryInUseError } from './data-directory-lock.ts';
-import {
-  creation,
-  describeDurableStore,
-  messagesOnly,
-  newMessage,
-  newSeat,
-  newSession,
-} from './durable.conformance.ts';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from './embedded.ts';
 import { MIGRATIONS_DIRECTORY } from './migration-files.ts';
 import { migrate } from './migrate.ts';
 import { createPool, type Pool } from './pool.ts';
 import { createSqlStore } from './sql-store.ts';
-
-describeDurableStore('embedded Postgres', async () => {
-  const directory = await copyDataDirectory();
-  const postgres = await startEmbeddedPostgres({ dataDir: directory.dir, onEvent: () => {} });
-  const proxy = await startBreakableProxy(postgres.connection.host ?? '');
-  const pool = createPool({ ...postgres.connection, host: proxy.host }, { max: 4 });
-  return {
-    store: createSqlStore(pool),
-    breakConnections: () => {
-      proxy.breakConnections();
-      return Promise.resolve();
-    },
-    close: async () => {
-      await pool.end();
-      await proxy.close();
-      await postgres.stop();
-      await directory.remove();
-    },
-  };
-});
 
 describe('embedded Postgres', () => {
   const closing: (() => Promise<unknown>)[] = [];
@@ -113,7 +84,7 @@ describe('embedded Postgres', () => {
     );
     if (!(failure instanceof Error)) throw new Error('It started');
     expect(failure.message).toContain(dir);
-    expect(String(failure.cause)).toMatch(/FATAL:.*version/);
+    expect(String(failure.cause)).toContain('postgresql.conf');
     expect(await readdir(dir)).toEqual(['postgres']);
   });
 

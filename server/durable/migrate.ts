@@ -57,7 +57,10 @@ async function readLedger(client: pg.Client): Promise<LedgerRow[]> {
     return rows;
   } catch (error) {
     if (hasCode(error, UNDEFINED_TABLE)) return [];
-    throw error;
+    if (!hasCode(error, ...NO_PRIVILEGE)) throw error;
+    throw new MigrationError(`The role of the database may not read the ledger of migrations: ${error.message}`, {
+      cause: error,
+    });
   }
 }
 
@@ -132,16 +135,17 @@ async function apply(
 }
 
 const UNDEFINED_TABLE = '42P01';
-const INSUFFICIENT_PRIVILEGE = '42501';
+/** The role may not create in the schema, or not even see one. */
+const NO_PRIVILEGE = ['42501', '3F000'];
 const READ_ONLY = '25006';
 const LOCK_NOT_AVAILABLE = '55P03';
 
 function explain(error: unknown, file: MigrationFile): unknown {
   const label = `${file.version}_${file.name}`;
-  if (hasCode(error, INSUFFICIENT_PRIVILEGE)) {
+  if (hasCode(error, ...NO_PRIVILEGE)) {
     return new MigrationError(
       `The role of the database may not apply the migration ${label}: ${error.message}. Nothing was changed. Grant it ` +
-        'CREATE on the schema, or run the migrations as the owner (npm run migrate).',
+        'USAGE and CREATE on the schema, or run the migrations as the owner (npm run migrate).',
       { cause: error },
     );
   }
@@ -162,6 +166,6 @@ function explain(error: unknown, file: MigrationFile): unknown {
   return error;
 }
 
-function hasCode(error: unknown, code: string): error is pg.DatabaseError {
-  return error instanceof pg.DatabaseError && error.code === code;
+function hasCode(error: unknown, ...codes: string[]): error is pg.DatabaseError {
+  return error instanceof pg.DatabaseError && error.code !== undefined && codes.includes(error.code);
 }

@@ -3,6 +3,7 @@ import { inspectJson, isOverDeep } from '../../protocol/json.ts';
 import { isLimitName, SIZES } from '../../protocol/limits.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import { AnswerDeadline } from './answer-deadline.ts';
 import type { Command, Services } from './commands/command.ts';
 import { createCommands } from './commands/commands.ts';
 import type { Connection } from './connection.ts';
@@ -19,9 +20,6 @@ export interface DispatchOptions {
 }
 
 type Answer = (answer: Record<string, unknown>) => void;
-
-/** An outage is told within 2 s; what a command waits on purpose comes on top. */
-const DEADLINE_MS = 2000;
 
 /** Body and payload: a payload is an object, so its body may be one level deeper than a value alone. */
 const PAYLOAD_DEPTH = SIZES.depth + 1;
@@ -77,30 +75,24 @@ export class Dispatch {
     answer: Answer,
     startedAt: number,
   ): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    let isLate = false;
-    const extend = (delayMs: number) => {
-      clearTimeout(timer);
-      timer = setTimeout(() => {
-        isLate = true;
-        const text = 'The server did not finish this in time; the outcome is unknown. Repeat with the same id or key.';
-        this.#refuse(connection, command.name, new TandemError('UNAVAILABLE', text), answer, startedAt);
-      }, delayMs + DEADLINE_MS);
-    };
+    const deadline = new AnswerDeadline(() => {
+      const text = 'The server did not finish this in time; the outcome is unknown. Repeat with the same id or key.';
+      this.#refuse(connection, command.name, new TandemError('UNAVAILABLE', text), answer, startedAt);
+    });
     try {
       const payload = this.#parse(connection, command, args);
-      extend(0);
-      const result = await this.#run(connection, command, payload, extend);
-      if (isLate) {
+      deadline.extend(0);
+      const result = await this.#run(connection, command, payload, (delayMs) => deadline.extend(delayMs));
+      if (deadline.isOver) {
         if (command.changesSeat) this.#options.onLateSeat(connection);
         return;
       }
       answer({ ok: true, ...result });
       this.#options.metrics.commandOk(command.name, (performance.now() - startedAt) / 1000);
     } catch (error) {
-      if (!isLate) this.#refuse(connection, command.name, error, answer, startedAt);
+      if (!deadline.isOver) this.#refuse(connection, command.name, error, answer, startedAt);
     } finally {
-      clearTimeout(timer);
+      deadline.clear();
       // Whatever a seat brought waits behind the answer that tells of the seat.
       this.#options.rooms.release(connection);
     }

@@ -118,7 +118,7 @@ export class Gateway {
       return;
     }
     // Engine.IO adds what it needs to the request itself.
-    this.#engine.handleRequest(request as Parameters<EngineServer['handleRequest']>[0], response);
+    this.#engine.handleRequest(request, response);
   }
 
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -129,7 +129,7 @@ export class Gateway {
       refuseUpgrade(request, socket, refusal);
       return;
     }
-    this.#engine.handleUpgrade(request as Parameters<EngineServer['handleUpgrade']>[0], socket, head);
+    this.#engine.handleUpgrade(request, socket, head);
   }
 
   get connectionCount(): number {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { Random, seedOfRun } from '../../test/support/random.ts';
 import { closeWhenDue, nextDeadline, type Activity, type Deadline, type Timings } from './deadlines.ts';
 import type { Seat, SessionDocument } from './session.ts';
 
@@ -130,11 +131,11 @@ describe('a close that has become due', () => {
 });
 
 describe('any session', () => {
-  const seed = Number(process.env['TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+  const seed = seedOfRun();
 
   it(`has the earliest of its deadlines next, and closes exactly when its close is due (TEST_SEED=${seed})`, () => {
-    const random = randomFrom(seed);
-    const upTo = (ms: number): number => Math.floor(random() * ms);
+    const random = new Random(seed);
+    const upTo = (ms: number): number => random.below(ms);
     const kinds = new Set<string>();
     for (let round = 0; round < 5000; round += 1) {
       const timings = {
@@ -144,13 +145,13 @@ describe('any session', () => {
         ttlMs: 1 + upTo(4000),
       };
       const document = session({
-        everPaired: random() < 0.5,
-        code: random() < 0.3 ? null : { value: 'BCD234', expiresAt: NOW + upTo(2000) },
+        everPaired: random.next() < 0.5,
+        code: random.next() < 0.3 ? null : { value: 'BCD234', expiresAt: NOW + upTo(2000) },
         seats: Array.from({ length: 1 + upTo(5) }, (_, index) =>
-          seat(`seat ${index}`, random() < 0.5 ? null : NOW + upTo(1000)),
+          seat(`seat ${index}`, random.next() < 0.5 ? null : NOW + upTo(1000)),
         ),
       });
-      const activity = { lastActivityAt: NOW + upTo(1000), idleWarned: random() < 0.5 };
+      const activity = { lastActivityAt: NOW + upTo(1000), idleWarned: random.next() < 0.5 };
       const next = nextDeadline(document, activity, timings);
       const times = timesOf(document, activity, timings);
       if (next === null) throw new Error('an open session has a deadline');
@@ -209,16 +210,5 @@ function seat(id: string, awaySince: number | null): Seat {
     ...{ generation: 1, awaySince },
     presence: awaySince === null ? 'online' : 'away',
     instance: awaySince === null ? 'here' : null,
-  };
-}
-
-/** Mulberry32: small, seeded, good enough to throw dice. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }

@@ -20,7 +20,7 @@ export function testEnvironment(dataDir: string, own: Environment): Environment 
   };
 }
 
-/** Puts one limit back to what the contract says it is by default, or to what the test wants of it. */
+/** Puts one limit back to what it is by default, or to what the test wants of it. */
 export function limit(name: keyof typeof LIMITS, own: { points?: number; durationSeconds?: number } = {}): Environment {
   const { points, durationSeconds } = LIMITS[name];
   const variable = `RATE_LIMIT_${name.toUpperCase()}`;

@@ -1,295 +1,20 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { TandemError } from '../../../protocol/errors.ts';
-import { MemoryLimits } from './memory-limits.ts';
-import { MemoryState } from './memory-state.ts';
-import {
-  DivergenceError,
-  RefusedCommitError,
-  type AppendRequest,
-  type CommitBatch,
-  type Receipt,
-  type StoredMessage,
-  type StoredSend,
-  type StoredSession,
-} from '../../sessions/ports.ts';
 import { fingerprintOf } from '../../sessions/fingerprint.ts';
-import { closeByHost, dropConnection, joinSession, lockSession, openSession } from '../../sessions/session.ts';
-import type { Seat, SeatHolder, SessionDocument } from '../../sessions/session.ts';
+import type { AppendRequest } from '../../sessions/ports.ts';
 import {
-  describeSessionState,
-  type CommitFailure,
-  type Delivery,
-  type Harness,
-  type HarnessOptions,
-} from '../state.conformance.ts';
+  closeByHost,
+  dropConnection,
+  joinSession,
+  lockSession,
+  openSession,
+  resumeSeat,
+} from '../../sessions/session.ts';
+import type { SeatHolder } from '../../sessions/session.ts';
+import { describeSessionState } from '../state.conformance.ts';
+import type { HarnessOptions } from '../state.conformance.ts';
+import { MemoryHarness, openMemoryHarness } from './memory-harness.conformance.ts';
 
-/** A session as rows, so that what a batch forgets to name is missing here, as it would be in a database. */
-interface Row {
-  readonly document: Omit<SessionDocument, 'seats'>;
-  /** Living seats, or those that lived when the session was closed, in the order in which they were taken. */
-  readonly seats: ReadonlyMap<string, Seat>;
-  readonly receipts: ReadonlyMap<string, Receipt>;
-  readonly messages: readonly StoredMessage[];
-  readonly lastActivityAt: number;
-}
-
-/** The durable store, in memory: checks every batch as the port says, and can be held, told to fail, and copied. */
-class Recorder {
-  readonly batches: CommitBatch[] = [];
-  readonly loads: string[] = [];
-  /** Every batch that the port forbids: a test that leaves one here has found a fault. */
-  readonly divergences: DivergenceError[] = [];
-  failLoads = false;
-  #rows = new Map<string, Row>();
-  #failures: CommitFailure[] = [];
-  #gate: { promise: Promise<void>; open: () => void } | null = null;
-  #waiting = 0;
-  #onWaiting: (() => void)[] = [];
-
-  /** What a new process finds. */
-  copy(): Recorder {
-    const copy = new Recorder();
-    copy.#rows = new Map(this.#rows);
-    return copy;
-  }
-
-  hold(): void {
-    this.#gate ??= gate();
-  }
-
-  release(): void {
-    this.#gate?.open();
-    this.#gate = null;
-  }
-
-  async held(): Promise<void> {
-    if (this.#waiting === 0) await new Promise<void>((resolve) => this.#onWaiting.push(resolve));
-  }
-
-  failNext(failure: CommitFailure): void {
-    this.#failures.push(failure);
-  }
-
-  forgetFailures(): void {
-    this.#failures = [];
-  }
-
-  readonly commit = async (batch: CommitBatch): Promise<void> => {
-    const failure = isEmpty(batch) ? undefined : this.#failures.shift();
-    if (this.#gate !== null) {
-      this.#waiting += 1;
-      for (const resolve of this.#onWaiting.splice(0)) resolve();
-      await this.#gate.promise;
-      this.#waiting -= 1;
-    } else {
-      // A store that answers in the same turn would hide what happens while it works.
-      await new Promise<void>((resolve) => void setImmediate(resolve));
-    }
-    if (failure === 'refused') throw new RefusedCommitError('the disk is full');
-    if (failure === 'unknown_lost') throw new Error('the connection was lost before the commit');
-    this.#apply(batch);
-    if (failure === 'unknown_stored') throw new Error('the connection was lost after the commit');
-  };
-
-  readonly loadSession = (sessionId: string, now: number): Promise<StoredSession | null> => {
-    this.loads.push(sessionId);
-    if (this.failLoads) return Promise.reject(new TandemError('UNAVAILABLE', 'the database is away'));
-    const row = this.#rows.get(sessionId);
-    return Promise.resolve(row === undefined ? null : storedOf(row, now));
-  };
-
-  readonly loadSessions = (now: number): Promise<StoredSession[]> => {
-    const rows = [...this.#rows.values()].filter(
-      ({ document: { closed, code } }) => closed === null || (code !== null && code.expiresAt > now),
-    );
-    return Promise.resolve(rows.map((row) => storedOf(row, now)));
-  };
-
-  readonly findSend = (sessionId: string, participantId: string, id: string): Promise<StoredSend | null> => {
-    const sends = this.#sends(sessionId).filter((send) => send.participantId === participantId && send.id === id);
-    return Promise.resolve(sends[0] ?? null);
-  };
-
-  readonly recentSends = (sessionId: string, since: number, limit: number): Promise<StoredSend[]> =>
-    Promise.resolve(
-      this.#sends(sessionId)
-        .filter(({ sentAt }) => sentAt >= since)
-        .slice(0, limit),
-    );
-
-  /** Newest first. */
-  #sends(sessionId: string): StoredSend[] {
-    const messages = this.#rows.get(sessionId)?.messages ?? [];
-    return messages
-      .flatMap(({ participantId, ...rest }) => (participantId === null ? [] : [{ participantId, ...rest }]))
-      .reverse();
-  }
-
-  #apply(batch: CommitBatch): void {
-    const changed = new Map<string, Row>();
-    try {
-      for (const { document, changedSeatIds, lastActivityAt } of batch.sessions) {
-        const before = this.#rows.get(document.id);
-        if (changed.has(document.id)) throw new DivergenceError(`${document.id} is twice in one batch`);
-        if (before !== undefined && before.document.epoch !== document.epoch) {
-          throw new DivergenceError(`epoch ${document.epoch} after ${before.document.epoch}`);
-        }
-        changed.set(document.id, rowOf(document, changedSeatIds, lastActivityAt, batch, before));
-      }
-      for (const message of batch.messages) {
-        const row = changed.get(message.sessionId) ?? this.#rowOf(message.sessionId);
-        const held = row.messages[message.seq - 1];
-        if (held !== undefined && (held.id !== message.id || held.participantId !== message.participantId)) {
-          throw new DivergenceError(`seq ${message.seq} is taken by other content`);
-        }
-        if (message.seq > row.messages.length + 1) throw new DivergenceError(`seq ${message.seq} leaves a hole`);
-        const messages = held === undefined ? [...row.messages, message] : row.messages;
-        const lastActivityAt = Math.max(row.lastActivityAt, message.sentAt);
-        changed.set(message.sessionId, { ...row, messages, lastActivityAt });
-      }
-      for (const { sessionId, seatId, delivered, read } of batch.receipts) {
-        const row = changed.get(sessionId) ?? this.#rowOf(sessionId);
-        const before = row.receipts.get(seatId) ?? { delivered: 0, read: 0 };
-        const receipt = { delivered: Math.max(before.delivered, delivered), read: Math.max(before.read, read) };
-        changed.set(sessionId, { ...row, receipts: new Map(row.receipts).set(seatId, receipt) });
-      }
-    } catch (error) {
-      if (error instanceof DivergenceError) this.divergences.push(error);
-      throw error;
-    }
-    for (const [id, row] of changed) this.#rows.set(id, row);
-    this.batches.push(batch);
-  }
-
-  #rowOf(sessionId: string): Row {
-    const row = this.#rows.get(sessionId);
-    if (row === undefined) throw new DivergenceError(`nothing is stored of ${sessionId}`);
-    return row;
-  }
-}
-
-function rowOf(
-  { seats: living, ...document }: SessionDocument,
-  changedSeatIds: readonly string[],
-  lastActivityAt: number,
-  batch: CommitBatch,
-  before: Row | undefined,
-): Row {
-  const seats = new Map(before?.seats);
-  for (const seat of living) if (changedSeatIds.includes(seat.id)) seats.set(seat.id, seat);
-  for (const { sessionId, seat } of batch.ended) if (sessionId === document.id) seats.delete(seat.id);
-  const [stored, decided] = [[...seats.values()], living].map((list) => list.map(({ id, role }) => `${role} ${id}`));
-  if (stored?.join() !== decided?.join()) {
-    throw new DivergenceError(`the batch names seats that make ${String(stored)} of ${String(decided)}`);
-  }
-  const { receipts = new Map<string, Receipt>(), messages = [] } = before ?? {};
-  return { document, seats, receipts, messages, lastActivityAt };
-}
-
-/** Without what the store does not keep: connections, and their generations. */
-function storedOf({ document, seats, receipts, messages, lastActivityAt }: Row, now: number): StoredSession {
-  const away = [...seats.values()].map((seat): Seat => ({
-    ...seat,
-    presence: 'away',
-    awaySince: now,
-    generation: 0,
-    instance: null,
-  }));
-  return { document: { ...document, seats: away }, lastSeq: messages.length, lastActivityAt, receipts };
-}
-
-function isEmpty(batch: CommitBatch): boolean {
-  return [batch.sessions, batch.ended, batch.messages, batch.receipts].every((list) => list.length === 0);
-}
-
-function gate(): { promise: Promise<void>; open: () => void } {
-  let open = (): void => undefined;
-  const promise = new Promise<void>((resolve) => (open = resolve));
-  return { promise, open };
-}
-
-const START = Date.parse('2026-01-31T12:00:00.000Z');
-
-/** The in-process state over a recorder. */
-class MemoryHarness implements Harness {
-  readonly deliveries: Delivery[] = [];
-  readonly faults: unknown[] = [];
-  state: MemoryState;
-  recorder = new Recorder();
-  readonly #options: HarnessOptions;
-  readonly #maxBacklog: number | undefined;
-  #now = START;
-
-  constructor(options: HarnessOptions, maxBacklog?: number) {
-    this.#options = options;
-    this.#maxBacklog = maxBacklog;
-    this.state = this.#openState();
-  }
-
-  now(): number {
-    return this.#now;
-  }
-
-  advance(ms: number): void {
-    this.#now += ms;
-  }
-
-  holdCommits(): void {
-    this.recorder.hold();
-  }
-
-  commitHeld(): Promise<void> {
-    return this.recorder.held();
-  }
-
-  releaseCommits(): void {
-    this.recorder.release();
-  }
-
-  failNextCommit(failure: CommitFailure): void {
-    this.recorder.failNext(failure);
-  }
-
-  async restart(): Promise<void> {
-    const [old, killed] = [this.state, this.recorder];
-    this.recorder = killed.copy();
-    this.state = this.#openState();
-    await this.state.start();
-    // What the killed process still had on its way goes into a store that nobody reads any more.
-    killed.release();
-    await old.stop();
-    expect(killed.divergences).toEqual([]);
-  }
-
-  async close(): Promise<void> {
-    await this.state.stop();
-    expect(this.recorder.divergences).toEqual([]);
-  }
-
-  #openState(): MemoryState {
-    const { recorder } = this;
-    const state: MemoryState = new MemoryState({
-      durable: recorder,
-      onMessage: (message, sender) => {
-        if (this.recorder === recorder) this.deliveries.push({ message, sender });
-      },
-      limits: new MemoryLimits(() => this.#now),
-      ...this.#options,
-      now: () => this.#now,
-      onFault: (error) => this.faults.push(error),
-      ...(this.#maxBacklog === undefined ? {} : { maxBacklog: this.#maxBacklog }),
-    });
-    return state;
-  }
-}
-
-async function open(options: HarnessOptions, maxBacklog?: number): Promise<MemoryHarness> {
-  const harness = new MemoryHarness(options, maxBacklog);
-  await harness.state.start();
-  return harness;
-}
-
-describeSessionState('the in-process state', open);
+describeSessionState('the in-process state', openMemoryHarness);
 
 describe('the in-process state', () => {
   const minute = 60_000;
@@ -315,7 +40,7 @@ describe('the in-process state', () => {
   });
 
   async function opening(maxBacklog?: number): Promise<MemoryHarness> {
-    const harness = await open(options, maxBacklog);
+    const harness = await openMemoryHarness(options, maxBacklog);
     opened.push(harness);
     return harness;
   }
@@ -453,6 +178,38 @@ describe('the in-process state', () => {
     await expect(h.state.append(message(room))).rejects.toMatchObject({ code: 'UNAVAILABLE' });
     h.advance(options.timings.idleWarningMs);
     expect(await h.state.takeDue(10)).toMatchObject([{ sessionId: room.id, deadline: { kind: 'warn' } }]);
+  });
+
+  it('counts no limit for a message whose commit failed', async () => {
+    const h = await opening();
+    const room = await createRoom(h);
+    const info = { name: 'messages_user', scope: 'user', points: 1, durationSeconds: 60 } as const;
+    const limits = [{ info, bucket: 'somebody', blockMs: 0 }];
+    h.failNextCommit('refused');
+    await expect(h.state.append({ ...message(room), limits })).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    expect(await h.state.append({ ...message(room), limits })).toMatchObject({ kind: 'appended', seq: 1 });
+    expect(await h.state.append({ ...message(room), limits })).toMatchObject({ kind: 'rate_limited' });
+  });
+
+  it('knows after a restart also those ids that it does not read back at once', async () => {
+    const h = await opening();
+    const room = await createRoom(h);
+    const requests = Array.from({ length: 6000 }, () => message(room));
+    await repeatInGroups(h, requests, 1000);
+    await h.restart();
+    const resumed = await h.state.change(
+      room.id,
+      resumeSeat({ seatId: room.host.seatId, tokenHash: room.host.seatId, userId: null, instance: 'here' }, minute),
+    );
+    if (resumed.kind !== 'decided' || resumed.outcome.kind !== 'resumed') throw new Error('expected a resume');
+    const sender = { seatId: room.host.seatId, generation: resumed.outcome.seat.generation };
+    // The oldest first: what is read back at once does not hold it, and it must be looked for all the same.
+    for (const index of [0, 500, 5999, 1000]) {
+      const request = requests[index] ?? message(room);
+      expect(await h.state.append({ ...request, sender })).toMatchObject({ kind: 'duplicate', seq: index + 1 });
+    }
+    const fresh = { ...message(room), sender };
+    expect(await h.state.append(fresh)).toMatchObject({ kind: 'appended', seq: 6001 });
   });
 
   it('keeps a refusal that concerns one session from the others in its batch', async () => {

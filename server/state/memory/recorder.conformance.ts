@@ -1,0 +1,190 @@
+import { TandemError } from '../../../protocol/errors.ts';
+import { DivergenceError, RefusedCommitError } from '../../sessions/ports.ts';
+import type { CommitBatch, Receipt, StoredMessage, StoredSend, StoredSession } from '../../sessions/ports.ts';
+import type { Seat, SessionDocument } from '../../sessions/session.ts';
+import type { CommitFailure } from '../state.conformance.ts';
+
+/** A session as rows, so that what a batch forgets to name is missing here, as it would be in a database. */
+interface Row {
+  readonly document: Omit<SessionDocument, 'seats'>;
+  /** Living seats, or those that lived when the session was closed, in the order in which they were taken. */
+  readonly seats: ReadonlyMap<string, Seat>;
+  readonly receipts: ReadonlyMap<string, Receipt>;
+  readonly messages: readonly StoredMessage[];
+  readonly lastActivityAt: number;
+}
+
+/** The durable store, in memory: checks every batch as the port says, and can be held, told to fail, and copied. */
+export class Recorder {
+  readonly batches: CommitBatch[] = [];
+  readonly loads: string[] = [];
+  /** Every batch that the port forbids: a test that leaves one here has found a fault. */
+  readonly divergences: DivergenceError[] = [];
+  failLoads = false;
+  #rows = new Map<string, Row>();
+  #failures: CommitFailure[] = [];
+  #gate: { promise: Promise<void>; open: () => void } | null = null;
+  #waiting = 0;
+  #onWaiting: (() => void)[] = [];
+
+  /** What a new process finds. */
+  copy(): Recorder {
+    const copy = new Recorder();
+    copy.#rows = new Map(this.#rows);
+    return copy;
+  }
+
+  hold(): void {
+    this.#gate ??= gate();
+  }
+
+  release(): void {
+    this.#gate?.open();
+    this.#gate = null;
+  }
+
+  async held(): Promise<void> {
+    if (this.#waiting === 0) await new Promise<void>((resolve) => this.#onWaiting.push(resolve));
+  }
+
+  failNext(failure: CommitFailure): void {
+    this.#failures.push(failure);
+  }
+
+  forgetFailures(): void {
+    this.#failures = [];
+  }
+
+  readonly commit = async (batch: CommitBatch): Promise<void> => {
+    const failure = isEmpty(batch) ? undefined : this.#failures.shift();
+    if (this.#gate !== null) {
+      this.#waiting += 1;
+      for (const resolve of this.#onWaiting.splice(0)) resolve();
+      await this.#gate.promise;
+      this.#waiting -= 1;
+    } else {
+      // A store that answers in the same turn would hide what happens while it works.
+      await new Promise<void>((resolve) => void setImmediate(resolve));
+    }
+    if (failure === 'refused') throw new RefusedCommitError('the disk is full');
+    if (failure === 'unknown_lost') throw new Error('the connection was lost before the commit');
+    this.#apply(batch);
+    if (failure === 'unknown_stored') throw new Error('the connection was lost after the commit');
+  };
+
+  readonly loadSession = (sessionId: string, now: number): Promise<StoredSession | null> => {
+    this.loads.push(sessionId);
+    if (this.failLoads) return Promise.reject(new TandemError('UNAVAILABLE', 'the database is away'));
+    const row = this.#rows.get(sessionId);
+    return Promise.resolve(row === undefined ? null : storedOf(row, now));
+  };
+
+  readonly loadSessions = (now: number): Promise<StoredSession[]> => {
+    const rows = [...this.#rows.values()].filter(
+      ({ document: { closed, code } }) => closed === null || (code !== null && code.expiresAt > now),
+    );
+    return Promise.resolve(rows.map((row) => storedOf(row, now)));
+  };
+
+  readonly findSend = (sessionId: string, participantId: string, id: string): Promise<StoredSend | null> => {
+    const sends = this.#sends(sessionId).filter((send) => send.participantId === participantId && send.id === id);
+    return Promise.resolve(sends[0] ?? null);
+  };
+
+  readonly recentSends = (sessionId: string, since: number, limit: number): Promise<StoredSend[]> =>
+    Promise.resolve(
+      this.#sends(sessionId)
+        .filter(({ sentAt }) => sentAt >= since)
+        .slice(0, limit),
+    );
+
+  /** Newest first. */
+  #sends(sessionId: string): StoredSend[] {
+    const messages = this.#rows.get(sessionId)?.messages ?? [];
+    return messages
+      .flatMap(({ participantId, ...rest }) => (participantId === null ? [] : [{ participantId, ...rest }]))
+      .reverse();
+  }
+
+  #apply(batch: CommitBatch): void {
+    const changed = new Map<string, Row>();
+    try {
+      for (const { document, changedSeatIds, lastActivityAt } of batch.sessions) {
+        const before = this.#rows.get(document.id);
+        if (changed.has(document.id)) throw new DivergenceError(`${document.id} is twice in one batch`);
+        if (before !== undefined && before.document.epoch !== document.epoch) {
+          throw new DivergenceError(`epoch ${document.epoch} after ${before.document.epoch}`);
+        }
+        changed.set(document.id, rowOf(document, changedSeatIds, lastActivityAt, batch, before));
+      }
+      for (const message of batch.messages) {
+        const row = changed.get(message.sessionId) ?? this.#rowOf(message.sessionId);
+        const held = row.messages[message.seq - 1];
+        if (held !== undefined && (held.id !== message.id || held.participantId !== message.participantId)) {
+          throw new DivergenceError(`seq ${message.seq} is taken by other content`);
+        }
+        if (message.seq > row.messages.length + 1) throw new DivergenceError(`seq ${message.seq} leaves a hole`);
+        const messages = held === undefined ? [...row.messages, message] : row.messages;
+        const lastActivityAt = Math.max(row.lastActivityAt, message.sentAt);
+        changed.set(message.sessionId, { ...row, messages, lastActivityAt });
+      }
+      for (const { sessionId, seatId, delivered, read } of batch.receipts) {
+        const row = changed.get(sessionId) ?? this.#rowOf(sessionId);
+        const before = row.receipts.get(seatId) ?? { delivered: 0, read: 0 };
+        const receipt = { delivered: Math.max(before.delivered, delivered), read: Math.max(before.read, read) };
+        changed.set(sessionId, { ...row, receipts: new Map(row.receipts).set(seatId, receipt) });
+      }
+    } catch (error) {
+      if (error instanceof DivergenceError) this.divergences.push(error);
+      throw error;
+    }
+    for (const [id, row] of changed) this.#rows.set(id, row);
+    this.batches.push(batch);
+  }
+
+  #rowOf(sessionId: string): Row {
+    const row = this.#rows.get(sessionId);
+    if (row === undefined) throw new DivergenceError(`nothing is stored of ${sessionId}`);
+    return row;
+  }
+}
+
+function rowOf(
+  { seats: living, ...document }: SessionDocument,
+  changedSeatIds: readonly string[],
+  lastActivityAt: number,
+  batch: CommitBatch,
+  before: Row | undefined,
+): Row {
+  const seats = new Map(before?.seats);
+  for (const seat of living) if (changedSeatIds.includes(seat.id)) seats.set(seat.id, seat);
+  for (const { sessionId, seat } of batch.ended) if (sessionId === document.id) seats.delete(seat.id);
+  const [stored, decided] = [[...seats.values()], living].map((list) => list.map(({ id, role }) => `${role} ${id}`));
+  if (stored?.join() !== decided?.join()) {
+    throw new DivergenceError(`the batch names seats that make ${String(stored)} of ${String(decided)}`);
+  }
+  const { receipts = new Map<string, Receipt>(), messages = [] } = before ?? {};
+  return { document, seats, receipts, messages, lastActivityAt };
+}
+
+/** Without what the store does not keep: connections, and their generations. */
+function storedOf({ document, seats, receipts, messages, lastActivityAt }: Row, now: number): StoredSession {
+  const away = [...seats.values()].map((seat): Seat => ({
+    ...seat,
+    presence: 'away',
+    awaySince: now,
+    generation: 0,
+    instance: null,
+  }));
+  return { document: { ...document, seats: away }, lastSeq: messages.length, lastActivityAt, receipts };
+}
+
+function isEmpty(batch: CommitBatch): boolean {
+  return [batch.sessions, batch.ended, batch.messages, batch.receipts].every((list) => list.length === 0);
+}
+
+function gate(): { promise: Promise<void>; open: () => void } {
+  let open = (): void => undefined;
+  const promise = new Promise<void>((resolve) => (open = resolve));
+  return { promise, open };
+}
