@@ -40,7 +40,7 @@ export interface AppendRequest {
   readonly body: JsonValue;
   /** The body as JSON text: measured at the edge, stored as it is. */
   readonly bodyJson: string;
-  /** Tells content from content: equal for equal type and body. */
+  /** Tells content from content: equal for equal type and body. Callers make it with `fingerprintOf`. */
   readonly fingerprint: string;
   /** Limits that this message counts for: all of them, or none when one refuses or the id is known. */
   readonly limits: readonly LimitRequest[];

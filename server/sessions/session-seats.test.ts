@@ -1,21 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import {
-  closeByHost,
-  dropConnection,
-  findSeat,
-  heldSeat,
-  isFull,
-  joinSession,
-  kickParticipant,
-  leaveSession,
-  lockSession,
-  retakeSeat,
-  shownCode,
-  statusOf,
-  timeOutSeat,
-} from './session.ts';
-import type { SeatHolder, SessionDocument } from './session.ts';
-import {
   CODE,
   HORIZON_MS,
   NOW,
@@ -32,6 +16,22 @@ import {
   withUser,
 } from '../../test/support/session-document.ts';
 import type { AnyRule } from '../../test/support/session-document.ts';
+import {
+  closeByHost,
+  dropConnection,
+  findSeat,
+  heldSeat,
+  isFull,
+  joinSession,
+  kickParticipant,
+  leaveSession,
+  lockSession,
+  retakeSeat,
+  shownCode,
+  statusOf,
+  timeOutSeat,
+} from './session.ts';
+import type { SeatHolder, SessionDocument } from './session.ts';
 
 describe('a join', () => {
   it('takes the next seat as a guest, from the head of the session on', () => {

@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Random, seedOfRun } from '../../test/support/random.ts';
+import { HORIZON_MS, NOW, frozen, newSessionInput, newcomer, resuming } from '../../test/support/session-document.ts';
+import type { AnyRule, Change, Kinded } from '../../test/support/session-document.ts';
 import { closeWhenDue } from './deadlines.ts';
 import type { Timings } from './deadlines.ts';
 import {
@@ -18,8 +20,6 @@ import {
   timeOutSeat,
 } from './session.ts';
 import type { SeatHolder, SessionDocument } from './session.ts';
-import { CODE, HORIZON_MS, NOW, frozen, newSessionInput, resuming } from '../../test/support/session-document.ts';
-import type { AnyRule, Change, Kinded } from '../../test/support/session-document.ts';
 
 const TIMINGS: Timings = { graceMs: 600_000, idleWarningMs: 300_000, idleTimeoutMs: 1_800_000, ttlMs: 86_400_000 };
 

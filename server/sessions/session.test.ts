@@ -1,5 +1,20 @@
 import { describe, expect, it } from '@jest/globals';
 import {
+  CODE,
+  NOW,
+  after,
+  changed,
+  context,
+  holder,
+  joining,
+  kindOf,
+  newSession,
+  newSessionInput,
+  newcomer,
+  room,
+} from '../../test/support/session-document.ts';
+import type { AnyRule } from '../../test/support/session-document.ts';
+import {
   closeByHost,
   closeSession,
   kickParticipant,
@@ -11,20 +26,6 @@ import {
   statusOf,
 } from './session.ts';
 import type { SeatHolder } from './session.ts';
-import {
-  CODE,
-  NOW,
-  after,
-  changed,
-  context,
-  holder,
-  joining,
-  kindOf,
-  newSession,
-  newSessionInput,
-  room,
-} from '../../test/support/session-document.ts';
-import type { AnyRule } from '../../test/support/session-document.ts';
 
 describe('a new session', () => {
   it('has its creator as host, on the first connection', () => {

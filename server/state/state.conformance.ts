@@ -3,7 +3,6 @@
  * nothing but the port. An implementation plugs in by opening a `Harness`; the suite knows nothing else of it.
  */
 import { describe } from '@jest/globals';
-import type { SessionState } from '../sessions/ports.ts';
 import { suiteOver } from './conformance/suite.conformance.ts';
 import type { CommitHook, Open } from './conformance/suite.conformance.ts';
 import { appending } from './conformance/append.conformance.ts';

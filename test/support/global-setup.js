@@ -5,12 +5,13 @@
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { access, mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const cache = path.join(root, 'node_modules/.cache/tandem');
+const WEEK_MS = 7 * 24 * 3_600_000;
 
 export default async function setup() {
   const directory = path.join(cache, await digest());
@@ -42,9 +43,19 @@ async function make(directory) {
     const script = path.join(import.meta.dirname, 'make-data-directory.ts');
     await promisify(execFile)(process.execPath, ['--import', 'tsx', script, unfinished], { cwd: root });
     await rename(unfinished, directory);
+    await removeOld();
   } catch (error) {
     await rm(unfinished, { recursive: true, force: true });
     if (!(await exists(directory))) throw error;
+  }
+}
+
+/** Those of other versions of the migrations that nobody made anew for a week. */
+async function removeOld() {
+  for (const name of await readdir(cache)) {
+    const old = path.join(cache, name);
+    const { mtimeMs } = await stat(old);
+    if (Date.now() - mtimeMs > WEEK_MS) await rm(old, { recursive: true, force: true });
   }
 }
 

@@ -11,6 +11,7 @@ import { expectKind } from './outcome.conformance.ts';
 import { pair } from './room.conformance.ts';
 import type { Room } from './room.conformance.ts';
 
+/** A send of which a test says only what it is about. */
 export function message(
   room: Room,
   sender: SeatHolder,

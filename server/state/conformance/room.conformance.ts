@@ -6,6 +6,7 @@ import { CODE_TTL_MS, DEFAULTS } from './suite.conformance.ts';
 import type { Harness } from './suite.conformance.ts';
 import { decided, expectKind } from './outcome.conformance.ts';
 
+/** A session of a test: how others find it, and who opened it. */
 export interface Room {
   readonly id: string;
   readonly code: string;

@@ -12,7 +12,8 @@ import {
 import type { SeatHolder } from '../../sessions/session.ts';
 import { describeSessionState } from '../state.conformance.ts';
 import type { HarnessOptions } from '../state.conformance.ts';
-import { MemoryHarness, openMemoryHarness } from './memory-harness.conformance.ts';
+import { openMemoryHarness } from './memory-harness.conformance.ts';
+import type { MemoryHarness } from './memory-harness.conformance.ts';
 
 describeSessionState('the in-process state', openMemoryHarness);
 
