@@ -1,6 +1,6 @@
 /** The process: environment, signals, exit codes. */
 import { loadConfig } from './config.ts';
-import { createServer } from './server.ts';
+import { startEmbeddedPostgres, type EmbeddedPostgresOptions } from './durable/embedded.ts';
 
 const EXIT_FAILURE = 1;
 /** `EX_CONFIG` of sysexits.h: a supervisor should not restart what can't start. */
@@ -13,7 +13,33 @@ if (!loaded.ok) {
 }
 for (const warning of loaded.warnings) process.stderr.write(`${warning}\n`);
 
-const server = createServer(loaded.config);
+function crash(error: unknown): void {
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.exit(EXIT_FAILURE);
+}
+
+// A fault that nobody caught: what is in memory can't be trusted any more, what is acknowledged is on disk.
+process.on('uncaughtException', crash);
+process.on('unhandledRejection', crash);
+
+// The database opens in a thread of its own while this one loads the rest of the code: half of a start is waiting for both.
+let onDatabaseEvent: EmbeddedPostgresOptions['onEvent'] = () => undefined;
+const database = startEmbeddedPostgres({
+  dataDir: loaded.config.dataDir,
+  onEvent: (event, error) => onDatabaseEvent(event, error),
+});
+// Awaited by the server; until then a failure is nobody's.
+database.catch(() => undefined);
+
+const { createServer } = await import('./server.ts');
+const server = createServer(loaded.config, {
+  startDatabase: (onEvent) => {
+    onDatabaseEvent = onEvent;
+    return database;
+  },
+  onFatal: crash,
+});
+
 let isStopping = false;
 
 async function stop(): Promise<void> {
@@ -24,16 +50,8 @@ async function stop(): Promise<void> {
   process.exit(0);
 }
 
-function crash(error: unknown): void {
-  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-  process.exit(EXIT_FAILURE);
-}
-
 process.on('SIGTERM', () => void stop());
 process.on('SIGINT', () => void stop());
-// A fault that nobody caught: what is in memory can't be trusted any more, what is acknowledged is on disk.
-process.on('uncaughtException', crash);
-process.on('unhandledRejection', crash);
 
 try {
   await server.start();

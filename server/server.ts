@@ -4,7 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { v7 as uuidv7 } from 'uuid';
 import type { Config } from './config.ts';
-import { startEmbeddedPostgres, type EmbeddedPostgres } from './durable/embedded.ts';
+import { DataDirectoryInUseError } from './durable/data-directory-lock.ts';
+import { startEmbeddedPostgres, type EmbeddedPostgres, type EmbeddedPostgresOptions } from './durable/embedded.ts';
 import { migrate } from './durable/migrate.ts';
 import { MIGRATIONS_DIRECTORY } from './durable/migration-files.ts';
 import { createPool } from './durable/pool.ts';
@@ -38,8 +39,10 @@ export interface ServerOverrides {
   now?: () => number;
   /** Directory of the built pages. */
   webDir?: string;
-  /** The embedded database, when its start was kicked off before the rest of the code was loaded. */
-  database?: Promise<EmbeddedPostgres>;
+  /** Starts the embedded database, or hands over one whose start was kicked off before this code was loaded. */
+  startDatabase?: (onEvent: EmbeddedPostgresOptions['onEvent']) => Promise<EmbeddedPostgres>;
+  /** The server can't go on, and must not try: another process has taken the data directory. */
+  onFatal?: (error: Error) => void;
 }
 
 export interface Server {
@@ -108,14 +111,16 @@ interface OpenStore {
 /** The durable store: the embedded database, migrated. */
 async function openStore(
   config: Config,
-  { database }: ServerOverrides,
+  { startDatabase, onFatal }: ServerOverrides,
   { logger, metrics }: { logger: Logger; metrics: Metrics },
 ): Promise<OpenStore> {
   const onEvent = (event: 'lost' | 'recovered', error?: Error) => {
     if (event === 'lost') logger.error('db_error', { error, reason: 'lost' });
     else logger.warn('db_recovered');
+    if (error instanceof DataDirectoryInUseError) onFatal?.(error);
   };
-  const postgres = await (database ?? startEmbeddedPostgres({ dataDir: config.dataDir, onEvent }));
+  const { dataDir } = config;
+  const postgres = await (startDatabase?.(onEvent) ?? startEmbeddedPostgres({ dataDir, onEvent }));
   const pool = createPool(postgres.connection, {
     max: EMBEDDED_CONNECTIONS,
     min: EMBEDDED_CONNECTIONS,
@@ -182,6 +187,7 @@ async function serve(parts: Parts): Promise<Running> {
     durable: store.store,
     onMessage: (message, sender) => {
       metrics.messageAppended();
+      logger.debug('message_sent', { sessionId: message.sessionId, participantId: message.from, seq: message.seq });
       gateway.rooms.deliver(message, sender);
       metrics.messageDelivered((now() - Date.parse(message.sentAt)) / 1000);
     },

@@ -5,7 +5,7 @@ import { SessionClient } from './session-client.ts';
 import type { Phase } from './session-client.ts';
 import { TEXTS } from './texts.ts';
 import { conversationView } from './view/conversation.ts';
-import { element, setText, show } from './view/dom.ts';
+import { button, element, setText, show } from './view/dom.ts';
 import { inviteView } from './view/invite.ts';
 import { openingView } from './view/opening.ts';
 import { startView } from './view/start.ts';
@@ -24,10 +24,12 @@ function startPage(): void {
   const opening = openingView(() => client.cancel());
   const invite = inviteView(() => void client.reopen());
   const conversation = conversationView(client);
-  const remark = element('p', { class: 'notice remark', attributes: { role: 'alert' } });
+  const remarkText = element('p', { attributes: { role: 'alert' } });
+  const close = button(TEXTS.close, 'quiet', () => setRemark(''));
+  const remark = element('div', { class: 'notice remark' }, remarkText, close);
   const seated = element('div', { class: 'seated' }, invite.element, conversation.element);
   main.append(remark, start.element, opening.element, seated);
-  show(remark, false);
+  setRemark('');
 
   let isScheduled = false;
   let shown = '';
@@ -74,8 +76,7 @@ function startPage(): void {
     if (screen === shown) return;
     const isFirst = shown === '';
     shown = screen;
-    if (phase.kind !== 'seated') setText(remark, '');
-    show(remark, remark.textContent !== '');
+    if (phase.kind === 'start') setRemark('');
     if (phase.kind === 'seated') (phase.joined.session?.status === 'waiting' ? invite : conversation).focus();
     else if (phase.kind === 'start' && !isFirst) start.focus();
     else if (phase.kind !== 'start') opening.focus();
@@ -84,6 +85,11 @@ function startPage(): void {
   function open(wish: OpeningWish): void {
     keepName(names, wish.name);
     void client.open(wish);
+  }
+
+  function setRemark(text: string): void {
+    setText(remarkText, text);
+    show(remark, text !== '');
   }
 
   /** A pairing link was opened, by loading the page or while it is there. */
@@ -97,8 +103,7 @@ function startPage(): void {
       return;
     }
     const code = parseCode(typed);
-    setText(remark, TEXTS.stillSeated(code.kind === 'code' ? formatCode(code.code) : typed));
-    show(remark, true);
+    setRemark(TEXTS.stillSeated(code.kind === 'code' ? formatCode(code.code) : typed));
   }
 
   client.returnToSeat();

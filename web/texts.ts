@@ -85,6 +85,7 @@ export const TEXTS = {
     leaveYes: 'Leave',
     no: 'Stay',
   },
+  close: 'Close',
   stillSeated: (code: string) => `You are in a session. Leave it first, then join ${code}.`,
 } as const;
 

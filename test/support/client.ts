@@ -31,6 +31,7 @@ export type LooseAck = { ok: true; [field: string]: unknown } | { ok: false; err
 /** Longer than the 5 s in which every command is answered. */
 const ACK_DEADLINE_MS = 8000;
 const EVENT_DEADLINE_MS = 10_000;
+const CONNECT_TIMEOUT_MS = 5000;
 
 /** A stock Socket.IO client that remembers everything it was sent. */
 export class Client {
@@ -44,6 +45,9 @@ export class Client {
       reconnection: options.reconnection ?? false,
       reconnectionDelay: 50,
       reconnectionDelayMax: 500,
+      // Socket.IO's client hears nothing of a connection that ends between the upgrade and the first packet; then this
+      // is what ends its waiting.
+      timeout: CONNECT_TIMEOUT_MS,
       auth: typeof options.auth === 'function' ? callbackOf(options.auth) : (options.auth ?? {}),
       extraHeaders: options.headers ?? {},
     });

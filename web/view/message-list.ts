@@ -28,13 +28,17 @@ export function messageListView(): MessageListView {
     attributes: { role: 'log', 'aria-label': words.messages, tabindex: '0' },
   });
   const lines = new Map<string, HTMLElement>();
-  let height = 0;
   let isAtEnd = true;
+  let size = '';
+  const sizeNow = (): string => `${list.clientHeight} ${list.scrollHeight}`;
   const follow = (): void => {
+    if (sizeNow() === size) return;
     if (isAtEnd) list.scrollTop = list.scrollHeight;
+    size = sizeNow();
   };
   list.addEventListener('scroll', () => {
-    isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < FOLLOW_PX;
+    // While the size differs from the last known, the list has moved because of that, and not by its reader's hand.
+    if (sizeNow() === size) isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < FOLLOW_PX;
   });
   // The keyboard of a phone, and every notice, take room from the list.
   new ResizeObserver(follow).observe(list);
@@ -43,8 +47,7 @@ export function messageListView(): MessageListView {
     element: list,
     update: (joined) => {
       arrange(list, lines, linesOf(joined));
-      if (list.scrollHeight !== height) follow();
-      height = list.scrollHeight;
+      follow();
     },
     toEnd: () => {
       isAtEnd = true;

@@ -77,7 +77,7 @@ export class SessionEntry {
     this.#logBytes += bytes;
     // Trimmed in steps: dropping one from the front of a long array with every message would move all of it.
     if (this.#log.length > maxMessages + Math.max(16, maxMessages >> 2)) {
-      const kept = this.#log.slice(-maxMessages);
+      const kept = this.#log.slice(this.#log.length - maxMessages);
       this.#logBytes = Math.round((this.#logBytes * kept.length) / this.#log.length);
       this.#log = kept;
     }
