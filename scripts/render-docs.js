@@ -31,6 +31,9 @@ export async function renderDocs({ from, to, template }) {
 function render(markdown, file, files) {
   let title = '';
   const ids = new Map();
+  // Collected, because marked adds a note of its own to what is thrown inside of it.
+  /** @type {string[]} */
+  const faults = [];
   const marked = new Marked({
     renderer: {
       heading({ tokens, depth }) {
@@ -41,27 +44,29 @@ function render(markdown, file, files) {
       },
       link({ href, tokens }) {
         const html = this.parser.parseInline(tokens);
-        const address = resolve(href, file, files);
+        const address = resolve(href, file, files, faults);
         return address === null ? html : `<a href="${escape(address)}">${html}</a>`;
       },
     },
   });
   const html = marked.parse(markdown, { async: false });
+  if (faults.length > 0) throw new Error(faults.join('\n'));
   return { title: title === '' ? file : title, html };
 }
 
 /**
  * Where a link leads once the pages are served: a document becomes its page; what lies outside of docs/ is not served, and
  * its link becomes plain text (null).
- * @param {string} href @param {string} file @param {Set<string>} files
+ * @param {string} href @param {string} file @param {Set<string>} files @param {string[]} faults
  */
-function resolve(href, file, files) {
+function resolve(href, file, files, faults) {
   if (/^([a-z]+:|\/|#)/i.test(href)) return href;
   const [target = '', fragment] = href.split('#', 2);
   const place = path.posix.normalize(path.posix.join(path.posix.dirname(file), target));
   if (place.startsWith('../')) return null;
   if (!files.has(place) && ![...files].some((known) => known.startsWith(`${place.replace(/\/$/, '')}/`))) {
-    throw new Error(`docs/${file} links to ${href}, and there is no docs/${place}.`);
+    faults.push(`docs/${file} links to ${href}, and there is no docs/${place}.`);
+    return null;
   }
   // A directory has no page of its own; the list of all pages is the nearest.
   if (!files.has(place)) return '/docs/';

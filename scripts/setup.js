@@ -2,6 +2,7 @@
  * What setup.sh and setup.bat share. It runs before anything is installed, so it uses Node.js alone.
  *
  *   node scripts/setup.js            dependencies, .env and build, each only when needed
+ *   node scripts/setup.js build      the build alone, when something changed since the last one
  *   node scripts/setup.js addresses  says where to open the page
  */
 import { execSync } from 'node:child_process';
@@ -17,6 +18,7 @@ buildInputs.push('tsconfig.json', 'tsconfig.build.json');
 
 try {
   if (process.argv[2] === 'addresses') sayAddresses();
+  else if (process.argv[2] === 'build') build();
   else prepare();
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
@@ -31,6 +33,10 @@ function prepare() {
     stamp: 'node_modules/.tandem-installed',
   });
   writeEnv();
+  build();
+}
+
+function build() {
   step('Building', 'npm run --silent build', { inputs: buildInputs, stamp: 'dist/.tandem-built' });
 }
 

@@ -1,5 +1,6 @@
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { v7 as uuidv7 } from 'uuid';
@@ -39,6 +40,8 @@ export interface ServerOverrides {
   now?: () => number;
   /** Directory of the built pages. */
   webDir?: string;
+  /** Where log lines go instead of to the process's own output. */
+  stdout?: Writable;
   /** Starts the embedded database, or hands over one whose start was kicked off before this code was loaded. */
   startDatabase?: (onEvent: EmbeddedPostgresOptions['onEvent']) => Promise<EmbeddedPostgres>;
   /** The server can't go on, and must not try: another process has taken the data directory. */
@@ -62,14 +65,15 @@ const MAX_CONNECTIONS = 20_000;
 /** One writes, one reads: behind the embedded database there is a single session anyway. */
 const EMBEDDED_CONNECTIONS = 2;
 /** How long clients may go on talking after they were told of a drain. */
-const DRAIN_NOTICE_MS = 500;
+const DRAIN_NOTICE_MS = 1000;
 
 /** The composition root: every part is built here, and nowhere else. */
 export function createServer(config: Config, overrides: ServerOverrides = {}): Server {
   const now = overrides.now ?? Date.now;
   const instanceId = uuidv7();
   const { level, dir, retentionDays, format } = config.log;
-  const logger = createLogger({ level, dir, retentionDays, format, instanceId });
+  const stdout = overrides.stdout === undefined ? {} : { stdout: overrides.stdout };
+  const logger = createLogger({ level, dir, retentionDays, format, instanceId, ...stdout });
   const metrics = createMetrics({ version: VERSION });
   const onFault = (error: unknown) => logger.error('internal_error', { error });
 

@@ -33,6 +33,8 @@ function startPage(): void {
 
   let isScheduled = false;
   let shown = '';
+  /** The code of a link that was opened while this tab had a seat. */
+  let linked: string | null = null;
 
   function scheduleUpdate(): void {
     if (isScheduled) return;
@@ -74,12 +76,12 @@ function startPage(): void {
   function moveFocus(phase: Phase): void {
     const screen = phase.kind === 'seated' ? `seated ${phase.joined.session?.status ?? ''}` : phase.kind;
     if (screen === shown) return;
-    const isFirst = shown === '';
+    const before = shown;
     shown = screen;
-    if (phase.kind === 'start') setRemark('');
     if (phase.kind === 'seated') (phase.joined.session?.status === 'waiting' ? invite : conversation).focus();
-    else if (phase.kind === 'start' && !isFirst) start.focus();
     else if (phase.kind !== 'start') opening.focus();
+    else if (before !== '') start.focus();
+    if (phase.kind === 'start') takeUpLink(before === 'returning');
   }
 
   function open(wish: OpeningWish): void {
@@ -102,8 +104,18 @@ function startPage(): void {
       start.joinWith(typed);
       return;
     }
+    linked = typed;
     const code = parseCode(typed);
     setRemark(TEXTS.stillSeated(code.kind === 'code' ? formatCode(code.code) : typed));
+  }
+
+  /** The seat that was in the way of a link is gone: by itself, then the link is followed, or by the user's own doing. */
+  function takeUpLink(isSeatLost: boolean): void {
+    setRemark('');
+    if (linked === null) return;
+    if (isSeatLost) start.joinWith(linked);
+    else start.prefill(linked);
+    linked = null;
   }
 
   client.returnToSeat();

@@ -201,15 +201,14 @@ export function codeFaultText(typed: Exclude<TypedCode, { kind: 'code' }>): stri
 export function outboxText(state: OutboxState): string {
   switch (state.kind) {
     case 'waiting':
-      return 'waiting to be sent';
+    case 'limited':
+      return 'waiting';
     case 'sending':
       return 'sending';
     case 'repeating':
-      return 'not confirmed yet, sending again';
-    case 'limited':
-      return `not sent yet: ${errorText(state.error)}`;
+      return 'not confirmed, sending again';
     case 'failed':
-      return `not sent: ${errorText(state.error)}`;
+      return `refused: ${errorText(state.error)}`;
   }
 }
 
@@ -285,7 +284,7 @@ function count(amount: number, unit: string): string {
   return `${amount} ${unit}${amount === 1 ? '' : 's'}`;
 }
 
-/** A time of day on this device: `14:05`. */
+/** A time of day on this device: `14:05`, or `02:05 PM` kept on one line. */
 export function clockText(iso: string): string {
-  return new Date(iso).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+  return new Date(iso).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' }).replace(/\s/g, '\u00a0');
 }

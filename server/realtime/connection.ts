@@ -36,6 +36,8 @@ export class Connection {
   isGone = false;
   /** What a returning participant is told first, until it is told. */
   resumed: Events['session:resumed'] | null = null;
+  /** Commands that are being worked on: a drain lets them be answered. */
+  inFlight = 0;
   /** When a refusal by a limit was last logged: a flood of them is one line a second. */
   refusalLoggedAt = 0;
   /** Resolves when the command that may change the seat is answered; others wait for it. */

@@ -31,9 +31,8 @@ const PAYLOAD_DEPTH = SIZES.depth + 1;
 export class Dispatch {
   readonly #options: DispatchOptions;
   readonly #commands: ReadonlyMap<unknown, Command>;
-  /** Commands that are being worked on: a drain waits for them. */
-  #inFlight = 0;
-  #onIdle: (() => void) | null = null;
+  /** Who waits until a connection has no command that is being worked on. */
+  readonly #idleWaiters = new Map<Connection, () => void>();
 
   constructor(options: DispatchOptions) {
     this.#options = options;
@@ -56,16 +55,18 @@ export class Dispatch {
       this.#strike(connection);
       return;
     }
-    this.#inFlight += 1;
+    connection.inFlight += 1;
     void this.#work(connection, command, args, answer, startedAt).finally(() => {
-      this.#inFlight -= 1;
-      if (this.#inFlight === 0) this.#onIdle?.();
+      connection.inFlight -= 1;
+      if (connection.inFlight === 0) this.#idleWaiters.get(connection)?.();
     });
   }
 
-  /** Resolves when no command is being worked on. */
-  async idle(): Promise<void> {
-    if (this.#inFlight > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+  /** Resolves when all commands of the connection are answered, which the deadline of an answer bounds. */
+  async answered(connection: Connection): Promise<void> {
+    if (connection.inFlight === 0) return;
+    await new Promise<void>((resolve) => this.#idleWaiters.set(connection, resolve));
+    this.#idleWaiters.delete(connection);
   }
 
   async #work(

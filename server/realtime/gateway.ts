@@ -149,20 +149,24 @@ export class Gateway {
   }
 
   /**
-   * Closes the transports in waves over `spreadMs`, so that clients do not all come back in one instant; then waits for
-   * the commands that are being worked on.
+   * Closes the transports in waves over `spreadMs`, so that clients do not all come back in one instant; each when the
+   * commands that it sent are answered.
    */
   async drain(spreadMs: number): Promise<void> {
     const connections = [...this.rooms.connections()];
     const waves = Math.max(1, Math.min(Math.floor(spreadMs / DRAIN_WAVE_MS), connections.length));
     const size = Math.ceil(connections.length / waves);
+    const closing: Promise<void>[] = [];
     for (let start = 0; start < connections.length; start += size) {
       if (start > 0) await delay(DRAIN_WAVE_MS);
-      for (const connection of connections.slice(start, start + size)) {
-        this.rooms.end(connection, 'draining', Math.round(Math.random() * 1000));
-      }
+      for (const connection of connections.slice(start, start + size)) closing.push(this.#drainOne(connection));
     }
-    await this.#dispatch?.idle();
+    await Promise.all(closing);
+  }
+
+  async #drainOne(connection: Connection): Promise<void> {
+    await this.#dispatch?.answered(connection);
+    this.rooms.end(connection, 'draining', Math.round(Math.random() * 1000));
   }
 
   async stop(): Promise<void> {

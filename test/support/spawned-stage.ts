@@ -22,11 +22,16 @@ export function stageSpawnedServer(env: Environment = {}): SpawnedStage {
     server = await spawnServer(data.dir, env);
   }, 60_000);
   afterAll(async () => {
-    const wasRunning = server?.isRunning();
-    const code = await server?.sigterm();
+    if (server === undefined) {
+      // It did not start, and beforeAll has said so.
+      await data?.remove();
+      return;
+    }
+    const wasRunning = server.isRunning();
+    const code = await server.sigterm();
     await data?.remove();
-    expect({ wasRunning, code, stderr: server?.stderr() }).toEqual({ wasRunning: true, code: 0, stderr: '' });
-    expect(server?.log.all.filter(({ level }) => String(level).toLowerCase() === 'error')).toEqual([]);
+    expect({ wasRunning, code, stderr: server.stderr() }).toEqual({ wasRunning: true, code: 0, stderr: '' });
+    expect(server.log.all.filter(({ level }) => String(level).toLowerCase() === 'error')).toEqual([]);
   }, 60_000);
 
   function running(): SpawnedServer {

@@ -1,6 +1,7 @@
 import type { Participant } from '../../protocol/session.ts';
+import type { OutboxEntry } from '../outbox.ts';
 import type { JoinedSession } from '../joined-session.ts';
-import { errorText, closedText, durationText, idleText, TEXTS } from '../texts.ts';
+import { errorText, closedText, durationText, idleText, TEXTS, waitText } from '../texts.ts';
 import type { SessionClient } from '../session-client.ts';
 import { ask } from './ask.ts';
 import { button, element, setText, show } from './dom.ts';
@@ -95,7 +96,8 @@ function composerView(client: SessionClient, onSend: () => void): ComposerView {
   const label = element('label', { class: 'unseen', text: words.message, attributes: { for: 'message' } });
   const send = element('button', { class: 'primary', text: words.send, attributes: { type: 'submit' } });
   const fault = element('p', { id: 'message-fault', class: 'fault', attributes: { role: 'alert' } });
-  const form = element('form', { class: 'composer' }, label, input, send, fault);
+  const limit = limitView();
+  const form = element('form', { class: 'composer' }, limit.element, label, input, send, fault);
 
   const submit = (): void => {
     const { phase } = client;
@@ -125,11 +127,28 @@ function composerView(client: SessionClient, onSend: () => void): ComposerView {
     update: (joined, isMoved) => {
       const isAlone = joined.session?.status === 'waiting';
       show(form, !joined.isClosed && !isMoved);
+      limit.update(joined.delivery.outbox.next);
       input.disabled = isAlone;
       send.disabled = isAlone;
       input.placeholder = isAlone ? words.nobody : words.placeholder;
     },
     focus: (otherwise) => (input.disabled || form.hidden ? otherwise : input).focus(),
+  };
+}
+
+/** Why nothing leaves at the moment, and until when: beside the line to write in, where it stays in sight. */
+function limitView(): { readonly element: HTMLElement; update: (next: OutboxEntry | undefined) => void } {
+  const reason = element('span', { attributes: { role: 'status' } });
+  const wait = element('span', { attributes: { role: 'timer' } });
+  const notice = element('p', { class: 'notice' }, reason, document.createTextNode(' '), wait);
+  return {
+    element: notice,
+    update: (next) => {
+      const waitMs = next?.state.kind === 'limited' ? next.notBefore - Date.now() : 0;
+      show(notice, waitMs > 0);
+      setText(reason, next?.state.kind === 'limited' && waitMs > 0 ? errorText(next.state.error) : '');
+      setText(wait, waitMs > 0 ? waitText(durationText(waitMs)) : '');
+    },
   };
 }
 

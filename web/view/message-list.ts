@@ -1,7 +1,7 @@
 import type { JsonValue, Message } from '../../protocol/session.ts';
 import type { JoinedSession } from '../joined-session.ts';
 import type { OutboxEntry } from '../outbox.ts';
-import { clockText, durationText, noteText, outboxText, TEXTS, waitText } from '../texts.ts';
+import { clockText, noteText, outboxText, TEXTS } from '../texts.ts';
 import { button, element, setText } from './dom.ts';
 
 export interface MessageListView {
@@ -134,13 +134,11 @@ function outboxLine(entry: OutboxEntry, joined: JoinedSession): Line {
 }
 
 function refreshUnsent(line: HTMLElement, entry: OutboxEntry, joined: JoinedSession): void {
-  const { state, notBefore } = entry;
+  const { state } = entry;
   // A rollback brings a message that was sent back here.
   line.dataset.state = state.kind;
-  const waitMs = state.kind === 'limited' ? notBefore - Date.now() : 0;
   const meaning = line.querySelector<HTMLElement>('.meta');
-  const wait = waitMs > 0 ? ` ${waitText(durationText(waitMs))}` : '';
-  if (meaning !== null) setText(meaning, outboxText(state) + wait);
+  if (meaning !== null) setText(meaning, outboxText(state));
   const discard = line.querySelector('.quiet');
   if (state.kind !== 'failed') discard?.remove();
   else if (discard === null) line.append(button(words.discard, 'quiet', () => joined.delivery.discard(entry.id)));

@@ -10,6 +10,8 @@ export interface StartView {
   update: (notice: Notice | null) => void;
   /** Puts a code into the form and joins with it. */
   joinWith: (typed: string) => void;
+  /** Puts a code into the form and leaves the rest to the user. */
+  prefill: (typed: string) => void;
   focus: () => void;
 }
 
@@ -96,6 +98,10 @@ export function startView(storedName: string, open: (wish: OpeningWish) => void)
     joinWith: (typed) => {
       code.value = typed;
       tryToJoin();
+    },
+    prefill: (typed) => {
+      setFault('');
+      code.value = typed;
     },
     focus: () => heading.focus(),
   };
