@@ -75,7 +75,12 @@ export class AppStage {
   }
 
   /** Sends the request line as it is: fetch would tidy up the path. */
-  async raw(method: string, target: string, headers = ''): Promise<{ status: number; head: string; body: string }> {
+  async raw(
+    method: string,
+    target: string,
+    headers = '',
+    base = this.url,
+  ): Promise<{ status: number; head: string; body: string }> {
     const socket = connect(Number(new URL(base).port), '127.0.0.1');
     socket.write(`${method} ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${headers}\r\n`);
     const answer = await text(socket);
