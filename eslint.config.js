@@ -46,6 +46,14 @@ export default tseslint.config(
         { object: 'process', property: 'env', message: 'Only server/config.ts reads the environment.' },
         { object: 'process', property: 'exit', message: 'Only server/main.ts ends the process.' },
       ],
+      // The same object under another name.
+      'no-restricted-imports': [
+        'error',
+        ...['node:process', 'process'].map((name) => ({
+          name,
+          message: 'Only server/config.ts reads the environment, and only server/main.ts ends the process.',
+        })),
+      ],
       'no-console': 'error',
     },
   },

@@ -1,7 +1,5 @@
-import type { LimitScope } from '../protocol/errors.ts';
 import { LIMITS, type LimitName } from '../protocol/limits.ts';
 import type { Durability } from '../protocol/session.ts';
-import type { TrustProxy } from './config/addresses.ts';
 import { crossFaults } from './config/cross-faults.ts';
 import { limitNames, limitVariable } from './config/limit-variables.ts';
 import { settle } from './config/settle.ts';
@@ -9,9 +7,10 @@ import { givenNames, readEnvFile, type Source } from './config/sources.ts';
 import { judgeUnknownNames } from './config/unknown-names.ts';
 import { readValues } from './config/values.ts';
 import type { Values } from './config/variables.ts';
+import type { TrustProxy } from './limits/client-ip.ts';
+import type { LimitRule, LimitRules } from './limits/limit-rules.ts';
 
 export { meetsDurability } from './config/durability.ts';
-export type { TrustProxy } from './config/addresses.ts';
 
 /** Everything that an operator decides, parsed and frozen. Durations are milliseconds, paths absolute. */
 export interface Config {
@@ -43,7 +42,7 @@ export interface Config {
     readonly retryHorizonMs: number;
   };
   readonly durability: 'auto' | Durability;
-  readonly limits: Readonly<Record<LimitName, LimitConfig>>;
+  readonly limits: LimitRules;
   readonly rateLimitFailPolicy: 'memory' | 'closed' | 'open';
   readonly auth: {
     /** The first signs, all verify. Empty: none was given, which only development allows. */
@@ -74,15 +73,6 @@ export interface Config {
     readonly format: 'pretty' | 'json';
   };
   readonly drain: { readonly timeoutMs: number; readonly delayMs: number };
-}
-
-export interface LimitConfig {
-  readonly name: LimitName;
-  readonly scope: LimitScope;
-  /** 0: the limit is off. */
-  readonly points: number;
-  readonly durationMs: number;
-  readonly blockMs: number;
 }
 
 export type LoadedConfig =
@@ -165,8 +155,8 @@ function toConfig(values: Values): Config {
   };
 }
 
-function toLimits(values: Values): Config['limits'] {
-  const entries = limitNames().map((name): [LimitName, LimitConfig] => [
+function toLimits(values: Values): LimitRules {
+  const entries = limitNames().map((name): [LimitName, LimitRule] => [
     name,
     {
       name,
@@ -176,7 +166,7 @@ function toLimits(values: Values): Config['limits'] {
       blockMs: values[limitVariable(name, 'BLOCK')] * 1000,
     },
   ]);
-  return Object.fromEntries(entries) as Record<LimitName, LimitConfig>; // fromEntries forgets which names it was given
+  return Object.fromEntries(entries) as Record<LimitName, LimitRule>; // fromEntries forgets which names it was given
 }
 
 function deepFreeze<T>(value: T): T {

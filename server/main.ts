@@ -1,6 +1,8 @@
 /** The process: environment, signals, exit codes. */
 import { loadConfig } from './config.ts';
 import { startEmbeddedPostgres, type EmbeddedPostgresOptions } from './durable/embedded.ts';
+import type { Server } from './server.ts';
+import { startFault } from './start-fault.ts';
 
 const EXIT_FAILURE = 1;
 /** `EX_CONFIG` of sysexits.h: a supervisor should not restart what can't start. */
@@ -12,6 +14,7 @@ if (!loaded.ok) {
   process.exit(EXIT_CONFIG);
 }
 for (const warning of loaded.warnings) process.stderr.write(`${warning}\n`);
+const { config } = loaded;
 
 function crash(error: unknown): void {
   process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
@@ -22,40 +25,66 @@ function crash(error: unknown): void {
 process.on('uncaughtException', crash);
 process.on('unhandledRejection', crash);
 
-// The database opens in a thread of its own while this one loads the rest of the code: half of a start is waiting for both.
-let onDatabaseEvent: EmbeddedPostgresOptions['onEvent'] = () => undefined;
-const database = startEmbeddedPostgres({
-  dataDir: loaded.config.dataDir,
-  onEvent: (event, error) => onDatabaseEvent(event, error),
-});
-// Awaited by the server; until then a failure is nobody's.
-database.catch(() => undefined);
-
-const { createServer } = await import('./server.ts');
-const server = createServer(loaded.config, {
-  startDatabase: (onEvent) => {
-    onDatabaseEvent = onEvent;
-    return database;
-  },
-  onFatal: crash,
-});
-
+let server: Server | null = null;
 let isStopping = false;
 
 async function stop(): Promise<void> {
   // The second signal is a person who does not want to wait.
   if (isStopping) process.exit(EXIT_FAILURE);
   isStopping = true;
-  await server.stop();
+  if (server === null) {
+    // Nobody took the database over yet. One that did not start has left nothing behind.
+    await database.then(
+      (postgres) => postgres.stop(),
+      () => undefined,
+    );
+  } else {
+    await server.stop();
+  }
   process.exit(0);
 }
 
+// Before there is anything that a signal could leave behind.
 process.on('SIGTERM', () => void stop());
 process.on('SIGINT', () => void stop());
 
-try {
-  await server.start();
-} catch (error) {
-  process.stderr.write(`Tandem could not start: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exit(EXIT_FAILURE);
+// The database opens in a thread of its own while this one loads the rest of the code: half of a start is waiting for both.
+let onDatabaseEvent: EmbeddedPostgresOptions['onEvent'] = () => undefined;
+const database = startEmbeddedPostgres({
+  dataDir: config.dataDir,
+  onEvent: (event, error) => onDatabaseEvent(event, error),
+});
+// Awaited by the server; until then a failure is nobody's.
+database.catch(() => undefined);
+
+const { createServer } = await import('./server.ts');
+if (!mustStop()) await run();
+
+async function run(): Promise<void> {
+  server = createServer(config, {
+    startDatabase: (onEvent) => {
+      onDatabaseEvent = onEvent;
+      return database;
+    },
+    onFatal: crash,
+  });
+  try {
+    await server.start();
+  } catch (error) {
+    // Told to stop meanwhile: that goes on, and ends the process.
+    if (mustStop()) return;
+    process.stderr.write(`Tandem could not start: ${startFault(error, config) ?? reasons(error)}\n`);
+    process.exit(EXIT_FAILURE);
+  }
+}
+
+/** A function, because the compiler does not see that a signal changes the variable. */
+function mustStop(): boolean {
+  return isStopping;
+}
+
+/** The message of an error and of all that caused it, on one line. */
+function reasons(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : `${error.message}: ${reasons(error.cause)}`;
 }

@@ -6,6 +6,7 @@ import { startEmbeddedPostgres } from './durable/embedded.ts';
 import { migrate } from './durable/migrate.ts';
 import { MIGRATIONS_DIRECTORY } from './durable/migration-files.ts';
 import { MigrationError } from './durable/migration-error.ts';
+import { startFault } from './start-fault.ts';
 import { VERSION } from './version.ts';
 
 process.exitCode = await main();
@@ -25,7 +26,7 @@ async function main(): Promise<number> {
   } catch (error) {
     // These say all there is to say; of others the stack is needed.
     const isExpected = error instanceof MigrationError || error instanceof DataDirectoryInUseError;
-    console.error(isExpected ? error.message : error);
+    console.error(isExpected ? error.message : (startFault(error, loaded.config) ?? error));
     return 1;
   }
 }

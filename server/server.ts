@@ -4,7 +4,7 @@ import type { Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { v7 as uuidv7 } from 'uuid';
-import type { Config } from './config.ts';
+import { meetsDurability, type Config } from './config.ts';
 import { DataDirectoryInUseError } from './durable/data-directory-lock.ts';
 import { startEmbeddedPostgres, type EmbeddedPostgres, type EmbeddedPostgresOptions } from './durable/embedded.ts';
 import { migrate } from './durable/migrate.ts';
@@ -13,6 +13,7 @@ import { createPool } from './durable/pool.ts';
 import { createSqlStore } from './durable/sql-store.ts';
 import { createApp } from './http/app.ts';
 import { hardenServer, SERVER_OPTIONS } from './http/harden-server.ts';
+import { ignoreUpgrade, isWebSocketUpgrade } from './http/ignore-upgrade.ts';
 import { createHeadAnnouncer } from './jobs/head-announcer.ts';
 import type { Job } from './jobs/loop.ts';
 import { createSweeper } from './jobs/sweeper.ts';
@@ -51,7 +52,7 @@ export interface ServerOverrides {
 export interface Server {
   /** Resolves when the server listens. Rejects when it can't; what was started is stopped then. */
   start(): Promise<{ port: number }>;
-  /** Drains and stops; may be called twice. */
+  /** Drains and stops, after a start that is under way has ended; may be called twice. */
   stop(): Promise<void>;
   address(): AddressInfo | null;
 }
@@ -66,6 +67,10 @@ const MAX_CONNECTIONS = 20_000;
 const EMBEDDED_CONNECTIONS = 2;
 /** How long clients may go on talking after they were told of a drain. */
 const DRAIN_NOTICE_MS = 1000;
+/** What each phase of a stop gets although those before it used up `DRAIN_TIMEOUT`. */
+const PHASE_LEAST_MS = 500;
+/** Committed in Postgres first: what is acknowledged is archived. */
+const DURABILITY = 'archived';
 
 /** The composition root: every part is built here, and nowhere else. */
 export function createServer(config: Config, overrides: ServerOverrides = {}): Server {
@@ -77,33 +82,45 @@ export function createServer(config: Config, overrides: ServerOverrides = {}): S
   const metrics = createMetrics({ version: VERSION });
   const onFault = (error: unknown) => logger.error('internal_error', { error });
 
-  let started: Running | null = null;
+  let running: Running | null = null;
+  let starting: Promise<{ port: number }> | null = null;
   let stopping: Promise<void> | null = null;
-  const start = async () => {
+  const goOnUnlessStopping = () => {
+    if (stopping !== null) throw new Error('The server was told to stop before it had started.');
+  };
+  const closeLogs = async () => {
+    metrics.stop();
+    await logger.close();
+  };
+  const build = async () => {
+    goOnUnlessStopping();
     const store = await openStore(config, overrides, { logger, metrics });
     try {
-      started = await serve({ config, overrides, store, logger, metrics, now, instanceId, onFault });
-      return { port: started.address().port };
+      goOnUnlessStopping();
+      running = await serve({ config, overrides, store, logger, metrics, now, instanceId, onFault });
+      return { port: running.address().port };
     } catch (error) {
       await store.close();
       throw error;
     }
   };
+  const start = async () => {
+    try {
+      return await build();
+    } catch (error) {
+      await closeLogs();
+      throw error;
+    }
+  };
+  const stop = async () => {
+    // What a start has opened by now is known only when it has ended; one that failed has closed it.
+    await starting?.catch(() => undefined);
+    await (running?.stop() ?? closeLogs());
+  };
   return {
-    start: async () => {
-      try {
-        return await start();
-      } catch (error) {
-        metrics.stop();
-        await logger.close();
-        throw error;
-      }
-    },
-    stop: () => {
-      stopping ??= started?.stop() ?? Promise.resolve();
-      return stopping;
-    },
-    address: () => started?.address() ?? null,
+    start: () => (starting ??= start()),
+    stop: () => (stopping ??= stop()),
+    address: () => running?.address() ?? null,
   };
 }
 
@@ -136,12 +153,22 @@ async function openStore(
     await postgres.stop();
   };
   try {
+    refuseUnmetDurability(config);
     await migrate(postgres.connection, MIGRATIONS_DIRECTORY, VERSION);
   } catch (error) {
     await close();
     throw error;
   }
   return { store: createSqlStore(pool), close };
+}
+
+/** Only the level of the store that is open counts: another store may give less. */
+function refuseUnmetDurability({ durability }: Config): void {
+  if (meetsDurability(DURABILITY, durability)) return;
+  throw new Error(
+    `DURABILITY: received ${durability}; expected a level that the store meets, which gives ${DURABILITY}; ` +
+      'lower it, or take auto.',
+  );
 }
 
 function queryObserver(metrics: Metrics, logger: Logger): (name: string, seconds: number, ok: boolean) => void {
@@ -195,6 +222,7 @@ async function serve(parts: Parts): Promise<Running> {
       gateway.rooms.deliver(message, sender);
       metrics.messageDelivered((now() - Date.parse(message.sentAt)) / 1000);
     },
+    onRecovered: (recovery) => sessions.recovered(recovery),
     limits,
     timings: config.sessions,
     retryHorizonMs: config.messages.retryHorizonMs,
@@ -223,7 +251,13 @@ async function serve(parts: Parts): Promise<Running> {
   });
   metrics.observe({ databaseUp: () => health.ready().checks.database.status === 'ok' });
   const http = createEdge(parts, gateway, health, clientIp);
-  await listen(http, config);
+  try {
+    await listen(http, config);
+  } catch (error) {
+    await gateway.stop();
+    await state.stop();
+    throw error;
+  }
   metrics.start();
   health.start();
   for (const job of jobs) job.start();
@@ -246,11 +280,9 @@ function createDomain(
   limits: MemoryLimits,
 ) {
   const { retryHorizonMs } = config.messages;
-  // Committed in Postgres first: what is acknowledged is archived.
-  const durability = 'archived';
   const events = gateway.rooms;
   const history = new History(state, store.store);
-  const announcer = new Announcer({ events, durability, now, logger, metrics });
+  const announcer = new Announcer({ events, durability: DURABILITY, now, logger, metrics });
   const codes = new CodeSource({
     state,
     minLength: config.sessions.codeLength,
@@ -289,6 +321,7 @@ function observeState(metrics: Metrics, state: MemoryState, gateway: Gateway): v
     participants: () => state.counts().participants,
     sendBufferBytes: () => gateway.sendBufferBytes(),
     archiveBacklogMessages: () => state.counts().backlog,
+    archiveLagSeconds: () => state.counts().oldestWriteAgeMs / 1000,
   });
 }
 
@@ -313,7 +346,10 @@ function createEdge(
     else app(request, response);
   });
   hardenServer(http);
-  http.on('upgrade', (request, socket, head) => gateway.handleUpgrade(request, socket, head));
+  http.on('upgrade', (request, socket, head) => {
+    if (isWebSocketUpgrade(request)) gateway.handleUpgrade(request, socket, head);
+    else ignoreUpgrade(http, request, socket);
+  });
   return http;
 }
 
@@ -338,7 +374,7 @@ function logStarted(logger: Logger, config: Config, { port, address }: AddressIn
     state: 'memory',
     database: 'embedded',
     limits: { store: 'memory', ...limits },
-    durability: 'archived',
+    durability: DURABILITY,
   });
 }
 
@@ -355,37 +391,47 @@ async function stopAll(running: {
   const { config, logger, metrics, store } = parts;
   const { delayMs, timeoutMs } = config.drain;
   const noticeMs = Math.min(DRAIN_NOTICE_MS, timeoutMs / 4);
+  const atLeastMs = PHASE_LEAST_MS;
   await runPhases(
     [
-      { name: 'balancer', deadlineMs: delayMs + 1000, run: () => delay(delayMs) },
+      { name: 'balancer', atMostMs: delayMs + atLeastMs, atLeastMs: delayMs + 1, run: () => delay(delayMs) },
       {
         name: 'notice',
-        deadlineMs: noticeMs + 1000,
+        atMostMs: noticeMs + atLeastMs,
+        atLeastMs: noticeMs + atLeastMs,
         run: async () => {
           gateway.startDraining(noticeMs);
           if (gateway.connectionCount > 0) await delay(noticeMs);
         },
       },
-      { name: 'connections', deadlineMs: timeoutMs / 2, run: () => gateway.drain(timeoutMs / 4) },
+      { name: 'connections', atMostMs: timeoutMs / 2, atLeastMs, run: () => gateway.drain(timeoutMs / 4) },
       {
         name: 'jobs',
-        deadlineMs: 3000,
+        atMostMs: 3000,
+        atLeastMs,
         run: async () => {
           await Promise.all(jobs.map((job) => job.stop()));
         },
       },
-      { name: 'sockets', deadlineMs: 2000, run: () => gateway.stop() },
-      { name: 'http', deadlineMs: 2000, run: () => closeHttp(http) },
-      // Its reports stay readable; what it looks at is about to go.
-      { name: 'health', deadlineMs: 1000, run: () => health.stop() },
-      { name: 'state', deadlineMs: 5000, run: () => state.stop() },
-      { name: 'database', deadlineMs: 5000, run: () => store.close() },
+      { name: 'sockets', atMostMs: 2000, atLeastMs, run: () => gateway.stop() },
+      { name: 'http', atMostMs: 2000, atLeastMs, run: () => closeHttp(http) },
+      // Its reports stay readable; what it looks at is about to go. It waits for nothing.
+      { name: 'health', atMostMs: 500, atLeastMs: 0, run: () => health.stop() },
+      { name: 'state', atMostMs: 5000, atLeastMs, run: () => state.stop() },
+      { name: 'database', atMostMs: 6000, atLeastMs, run: () => store.close() },
+      {
+        name: 'logs',
+        atMostMs: 7000,
+        atLeastMs,
+        run: async () => {
+          metrics.stop();
+          logger.info('server_stopped');
+          await logger.close();
+        },
+      },
     ],
-    logger,
+    { budgetMs: delayMs + timeoutMs, logger },
   );
-  metrics.stop();
-  logger.info('server_stopped');
-  await logger.close();
 }
 
 function closeHttp(http: HttpServer): Promise<void> {

@@ -1,8 +1,6 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net';
+import type { TrustProxy } from '../limits/client-ip.ts';
 import { accept, parseList, refuse, type Parse, type Parsed, type Problem } from './parsed.ts';
-
-export type TrustProxy =
-  { readonly kind: 'hops'; readonly hops: number } | { readonly kind: 'networks'; readonly networks: string[] };
 
 const MOST_HOPS = 32;
 

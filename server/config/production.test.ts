@@ -28,6 +28,21 @@ describe('production', () => {
     'your-super-secret-jwt-key-default-example',
     'your-256-bit-secret-your-256-bit-secret',
     'super-secret-jwt-token-with-at-least-32-characters-long',
+    'your-super-secret-jwt-key-change-in-production',
+    'your-super-secret-jwt-key-change-this-in-production',
+    'your-secret-key-change-this-in-production',
+    'your-super-secret-jwt-token-with-at-least-32-characters-long',
+    'your-jwt-secret-at-least-32-characters-long',
+    'dev-secret-dev-secret-dev-secret-dev',
+    'mysecretmysecretmysecretmysecretmysecret',
+    'development-secret-do-not-use-in-production',
+    'replace-with-a-32-byte-random-secret-value',
+    '12345678901234567890123456789012',
+    'abcdefghijklmnopqrstuvwxyz123456',
+    '0123456789abcdef0123456789abcdef',
+    'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789',
+    'zyxwvutsrqponmlkjihgfedcba9876543210',
+    'qwertyuiopasdfghjklzxcvbnm123456',
   ])('refuses the known default %s, which development takes', (value) => {
     for (const secret of [value, `${SECRET},${value}`, `${value},${SECRET}`]) {
       expect(faultsOf({ NODE_ENV: 'production', JWT_SECRET: secret })).toEqual([
@@ -36,6 +51,14 @@ describe('production', () => {
       expect(faultsOf({ JWT_SECRET: secret })).toEqual([]);
     }
   });
+
+  it.each(['0123456789abcdef', 'dev-secret-token', 'my-admin-token-1', 'your-metrics-token'])(
+    'refuses the known default %s as an operator’s token',
+    (token) => {
+      expect(faultsOf({ ...PRODUCTION, ADMIN_TOKEN: token, METRICS_TOKEN: token })).toHaveLength(2);
+      expect(faultsOf({ ADMIN_TOKEN: token, METRICS_TOKEN: token })).toEqual([]);
+    },
+  );
 
   it('refuses a known default as an operator’s token', () => {
     expect(
@@ -46,7 +69,7 @@ describe('production', () => {
 
   it('takes secrets as generators make them', () => {
     for (const encoding of ['hex', 'base64', 'base64url'] as const) {
-      for (let round = 0; round < 200; round += 1) {
+      for (let round = 0; round < 600; round += 1) {
         const secret = randomBytes(32).toString(encoding);
         expect(faultsOf({ NODE_ENV: 'production', JWT_SECRET: secret, ADMIN_TOKEN: secret })).toEqual([]);
       }

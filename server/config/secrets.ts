@@ -74,17 +74,58 @@ const PUBLISHED = [
   'your512bitsecret',
 ];
 
-const PLACEHOLDER_WORDS =
-  /changeme|changethis|changeit|replaceme|replacethis|default|example|password|passphrase|placeholder|secret|super|your|please|tandem|jwt|key|(?<!\d)\d{1,3}(?!\d)/g;
+/** What templates are made of. */
+const PLACEHOLDER_WORDS = [
+  'a access admin api app at auth bit bits byte bytes change changeit changeme changethis char characters chars default',
+  'demo dev development do dont example fixme foo bar for generate here in insert is it jwt key least local localhost long',
+  'me metrics minimum must my never not of only or passphrase password placeholder please prod production random replace',
+  'replaceme replacethis sample secret secure session sign signing some something staging string super tandem temp test',
+  'testing the this to todo token use value very webhook with xxx your',
+]
+  .flatMap((line) => line.split(' '))
+  // The first alternative that fits is taken: "at" must not be read as "a", and a rest.
+  .sort((one, other) => other.length - one.length);
+
+const WORDS = new RegExp(`${PLACEHOLDER_WORDS.join('|')}|(?<!\\d)\\d{1,3}(?!\\d)`, 'g');
+
+/** Rows of the keyboard and of the alphabet, to and fro, with their wrap-around: `7890123`, `xyzabc`, `qwertyuiop`. */
+const ROWS = ['0123456789', 'abcdefghijklmnopqrstuvwxyz', 'qwertyuiop', 'asdfghjkl', 'zxcvbnm'];
+const SHORTEST_RUN = 4;
 
 /**
  * Whether a secret is one that somebody was meant to replace: `changeme…`, a published default, or nothing but
- * placeholder words ("your-secret-key", "secretsecretsecret"). A random secret does not come out as one by chance.
+ * placeholder words and runs ("your-secret-key", "secretsecretsecret", "abcdef123456"). Every character must belong to
+ * one of them, so that a random secret does not come out as one by chance, and a passphrase needs one word of its own.
  */
-export function isPlaceholder(secret: string): boolean {
+function isPlaceholder(secret: string): boolean {
   const plain = secret.toLowerCase().replace(/[^a-z0-9]/g, '');
   if (plain.length < secret.length / 2) return false; // nobody's template is made of punctuation
-  if (/^(please)?(change|replace)(me|this|it)/.test(plain)) return true;
-  if (PUBLISHED.some((published) => plain.startsWith(published))) return true;
-  return plain.replace(PLACEHOLDER_WORDS, '') === '';
+  if (/^(please)?(change|replace)(me|this|it|with)/.test(plain)) return true;
+  if (PUBLISHED.some((published) => plain.includes(published))) return true;
+  return withoutRuns(plain).replace(WORDS, '').trim() === '';
+}
+
+/** With a space in the place of every run, so that what stood before and after it does not become a word. */
+function withoutRuns(plain: string): string {
+  let rest = '';
+  for (let at = 0; at < plain.length;) {
+    const length = Math.max(...ROWS.map((row) => runLength(plain, at, row)));
+    rest += length < SHORTEST_RUN ? plain.charAt(at) : ' ';
+    at += length < SHORTEST_RUN ? 1 : length;
+  }
+  return rest;
+}
+
+function runLength(plain: string, start: number, row: string): number {
+  const lengths = [1, row.length - 1].map((step) => {
+    let end = start + 1;
+    while (end < plain.length && follows(plain.charAt(end - 1), plain.charAt(end), row, step)) end += 1;
+    return end - start;
+  });
+  return Math.max(...lengths);
+}
+
+function follows(one: string, next: string, row: string, step: number): boolean {
+  const index = row.indexOf(one);
+  return index !== -1 && row.charAt((index + step) % row.length) === next;
 }

@@ -56,7 +56,7 @@ export function missingPartFault(name: string, received: string, missingPart: st
   return fault(name, received, `it not to be set, because ${missingPart} not available in this version`, 'remove it');
 }
 
-export function defaultOf(variable: Variable<unknown>, { production }: ParseContext): string {
+function defaultOf(variable: Variable<unknown>, { production }: ParseContext): string {
   return (production ? variable.productionDefault : undefined) ?? variable.default;
 }
 

@@ -34,6 +34,13 @@ describe('data directory lock', () => {
     return lock;
   }
 
+  const posixOnly = process.platform === 'win32' ? it.skip : it;
+  posixOnly('makes a directory that nobody else can look into', async () => {
+    const fresh = join(dir, 'a', 'data');
+    locks.push(await lockDataDirectory(fresh, OPTIONS));
+    expect((await stat(fresh)).mode & 0o777).toBe(0o700);
+  });
+
   async function contender(): Promise<ChildScript> {
     const child = runScript('test/support/lock-process.ts', dir);
     children.push(child);

@@ -48,7 +48,8 @@ export async function lockDataDirectory(
   dataDir: string,
   { scratchDirectory, onLost }: LockOptions,
 ): Promise<DataDirectoryLock> {
-  await mkdir(dataDir, { recursive: true });
+  // What people wrote to each other is nobody else's on this machine.
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const lockPath = join(dataDir, LOCK_FILE);
   const ownPath = `${lockPath}.${randomUUID()}`;
   const own = JSON.stringify({ ...(await currentHolder()), token: randomUUID(), scratchDirectory });

@@ -1,4 +1,4 @@
-import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rename, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
@@ -55,6 +55,19 @@ describe('embedded Postgres', () => {
     expect((await readdir(dir)).sort()).toEqual(['postgres']);
     const { pool } = await start(dir);
     expect(await createSqlStore(pool).loadSession(session.id, 0)).not.toBeNull();
+  });
+
+  const posixOnly = process.platform === 'win32' ? it.skip : it;
+  posixOnly('keeps its files from everybody else, those of a fresh database and those of an older start', async () => {
+    const fresh = await directoryOf(emptyDataDirectory);
+    const old = await directoryOf(copyDataDirectory);
+    await chmod(join(old, 'postgres'), 0o755);
+    await mkdir(join(old, 'postgres.unfinished'), { mode: 0o755 });
+    for (const dir of [fresh, old]) {
+      await start(dir);
+      expect((await stat(join(dir, 'postgres'))).mode & 0o777).toBe(0o700);
+    }
+    expect((await stat(join(old, 'postgres.unfinished'))).mode & 0o777).toBe(0o700);
   });
 
   it('starts after it was killed while it made its database', async () => {

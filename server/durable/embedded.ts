@@ -3,12 +3,13 @@
  * The worker is watched: one that dies, or answers nothing for long, is replaced, and the pool's connections follow.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { PoolConfig } from 'pg';
 import { lockDataDirectory, type DataDirectoryLock } from './data-directory-lock.ts';
+import { isErrno } from './errno.ts';
 import type { EmbeddedWorkerData, FromWorker, ToWorker } from './embedded-worker.js';
 
 const SCRATCH_PREFIX = 'tandem-postgres-';
@@ -59,8 +60,11 @@ export async function startEmbeddedPostgres({ dataDir, onEvent }: EmbeddedPostgr
       },
     });
     if (lock.predecessor !== null) await removeScratch(lock.predecessor.scratchDirectory);
+    await closeToOthers(dataDir);
     postgres = new EmbeddedWorker(dataDir, scratchDirectory, onEvent);
     await postgres.start();
+    // The first start has made the directory, and nobody has written to it so far.
+    await closeToOthers(dataDir);
   } catch (error) {
     await release();
     throw error;
@@ -71,6 +75,22 @@ export async function startEmbeddedPostgres({ dataDir, onEvent }: EmbeddedPostgr
     connection: running.connection,
     stop: () => (stopping ??= running.stop().finally(release)),
   };
+}
+
+/**
+ * PGlite makes its directory 0755 and its files 0666. Closing the directory is enough, and does it for databases of
+ * earlier versions too, whoever may look into the data directory itself, which may be a mounted volume.
+ */
+async function closeToOthers(dataDir: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  for (const name of ['postgres', 'postgres.unfinished']) {
+    try {
+      await chmod(join(dataDir, name), 0o700);
+    } catch (error) {
+      // Not made yet; or a file system without modes, or a volume of another owner, on which the database still runs.
+      if (!isErrno(error, 'ENOENT', 'EPERM', 'ENOTSUP', 'EROFS')) throw error;
+    }
+  }
 }
 
 /** The path comes out of a file: nothing is removed that this module would not have made. */

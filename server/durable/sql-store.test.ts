@@ -1,12 +1,18 @@
 import { randomUUID } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
 import pg from 'pg';
+import { TandemError } from '../../protocol/errors.ts';
+import { DivergenceError, RefusedCommitError, type DurableStore } from '../sessions/ports.ts';
 import { startBreakableProxy } from '../../test/support/breakable-proxy.ts';
 import { copyDataDirectory } from '../../test/support/data-directory.ts';
+import { creation, newSession } from '../../test/support/stored-session.ts';
 import { describeDurableStore } from './durable.conformance.ts';
 import { startEmbeddedPostgres } from './embedded.ts';
 import { MIGRATIONS_DIRECTORY } from './migration-files.ts';
 import { migrate } from './migrate.ts';
-import { createPool } from './pool.ts';
+import { createPool, type Pool } from './pool.ts';
 import { createSqlStore } from './sql-store.ts';
 
 describeDurableStore('SQL, embedded Postgres', async () => {
@@ -27,6 +33,65 @@ describeDurableStore('SQL, embedded Postgres', async () => {
       await directory.remove();
     },
   };
+});
+
+describe('the SQL store', () => {
+  const session = newSession();
+
+  it('says of every method that the database cannot be reached, when it cannot', async () => {
+    const pool = createPool({ host: join(tmpdir(), `no-database-${randomUUID()}`) }, { max: 2 });
+    for (const [name, call] of callsOf(createSqlStore(pool))) {
+      const error = await call().catch((thrown: unknown) => thrown);
+      expect([name, error]).toMatchObject([name, { code: 'UNAVAILABLE', retryAfterMs: 1000 }]);
+      expect(error).toBeInstanceOf(TandemError);
+      expect((error as TandemError).cause).toMatchObject({ code: 'ENOENT' });
+    }
+    await pool.end();
+  });
+
+  it('says so of a database that ends its connections, and of a statement that took too long', async () => {
+    const away = [databaseError('57P01'), databaseError('57014'), databaseError('53300'), databaseError('08006')];
+    for (const cause of [...away, new Error('Query read timeout'), new Error('Connection terminated unexpectedly')]) {
+      for (const [name, call] of callsOf(createSqlStore(failing(cause)))) {
+        const error = await call().catch((thrown: unknown) => thrown);
+        // 53: too many connections; a commit that met it stored nothing, and says so.
+        if (name === 'commit' && cause === away[2]) expect(error).toBeInstanceOf(RefusedCommitError);
+        else expect(error).toMatchObject({ name: 'TandemError', code: 'UNAVAILABLE', cause });
+      }
+    }
+  });
+
+  it('hands on what is a fault of ours, and what the database refuses', async () => {
+    for (const fault of [databaseError('42703'), new RangeError('no number holds this')]) {
+      for (const [name, call] of callsOf(createSqlStore(failing(fault)))) {
+        if (name !== 'commit') await expect(call()).rejects.toBe(fault);
+      }
+    }
+    const commit = (code: string) => createSqlStore(failing(databaseError(code))).commit(creation(session));
+    await expect(commit('23514')).rejects.toThrow(RefusedCommitError);
+    await expect(commit('TD001')).rejects.toThrow(DivergenceError);
+  });
+
+  function callsOf(store: DurableStore): [string, () => Promise<unknown>][] {
+    const { id } = session;
+    return [
+      ['commit', () => store.commit(creation(session))],
+      ['loadSessions', () => store.loadSessions(0)],
+      ['loadSession', () => store.loadSession(id, 0)],
+      ['readMessages', () => store.readMessages(id, { afterSeq: 0, limit: 1 })],
+      ['findSend', () => store.findSend(id, id, 'message-1')],
+      ['recentSends', () => store.recentSends(id, 0, 1)],
+      ['ping', () => store.ping()],
+    ];
+  }
+
+  function failing(error: Error): Pool {
+    return { query: () => Promise.reject(error), end: () => Promise.resolve() };
+  }
+
+  function databaseError(code: string): pg.DatabaseError {
+    return Object.assign(new pg.DatabaseError(`error ${code}`, 0, 'error'), { code });
+  }
 });
 
 const url = process.env['TEST_DATABASE_URL'];

@@ -1,5 +1,6 @@
 /** The durable store over SQL: embedded Postgres and a real one alike. */
 import pg from 'pg';
+import { TandemError } from '../../protocol/errors.ts';
 import type { JsonObject, JsonValue, Message, Role } from '../../protocol/session.ts';
 import {
   DivergenceError,
@@ -12,9 +13,16 @@ import {
 } from '../sessions/ports.ts';
 import type { SessionDocument } from '../sessions/session.ts';
 import { commitBatchJson } from './commit-batch-json.ts';
-import type { Pool } from './pool.ts';
+import type { Pool, Statement } from './pool.ts';
 
-export function createSqlStore(pool: Pool): DurableStore {
+type Queries = Pick<Pool, 'query'>;
+
+/** When to repeat: a connection that broke is replaced at once, and a new one has 1.5 s. */
+const RETRY_AFTER_MS = 1000;
+
+/** Every method rejects with `UNAVAILABLE` when the database does not answer, or answers that it cannot work now. */
+export function createSqlStore(connections: Pool): DurableStore {
+  const pool = reachable(connections);
   return {
     commit: (batch) => commit(pool, batch),
     loadSessions: (now) => loadSessions(pool, now),
@@ -32,20 +40,45 @@ export function createSqlStore(pool: Pool): DurableStore {
 const DIVERGENCE = 'TD001';
 /** The connection or the server went away, or the statement was cancelled: whether it was stored is unknown. */
 const UNKNOWN_OUTCOME = /^(08|57P|57014|58|XX)/;
+/** The statement was not run, or rolled back, for want of something that may be there again: room, or its turn. */
+const TEMPORARY = /^(53|40|55P03)/;
 
-async function commit(pool: Pool, batch: CommitBatch): Promise<void> {
+async function commit(pool: Queries, batch: CommitBatch): Promise<void> {
   const json = commitBatchJson(batch);
   if (json === null) return;
   try {
     await pool.query({ name: 'commit_batch', text: 'select commit_batch($1::json)' }, [json]);
   } catch (error) {
-    if (!(error instanceof pg.DatabaseError) || error.code === undefined) throw error;
-    if (error.code === DIVERGENCE) throw new DivergenceError(error.message);
-    if (UNKNOWN_OUTCOME.test(error.code)) throw error;
+    const refusal = error instanceof TandemError ? error.cause : error;
+    if (!(refusal instanceof pg.DatabaseError) || refusal.code === undefined) throw error;
+    if (refusal.code === DIVERGENCE) throw new DivergenceError(refusal.message);
+    if (UNKNOWN_OUTCOME.test(refusal.code)) throw error;
     // Without the error as its cause: the detail of a failed constraint is the row, with the body of the message.
-    const constraint = error.constraint === undefined ? '' : `, constraint ${error.constraint}`;
-    throw new RefusedCommitError(`The database refused a batch: ${error.message} (${error.code}${constraint})`);
+    const constraint = refusal.constraint === undefined ? '' : `, constraint ${refusal.constraint}`;
+    throw new RefusedCommitError(`The database refused a batch: ${refusal.message} (${refusal.code}${constraint})`);
   }
+}
+
+/** The pool, with one error for every way in which a database can be away: pg has a plain one for each. */
+function reachable(pool: Pool): Queries {
+  return {
+    query: async <R extends pg.QueryResultRow>(statement: Statement, values: readonly unknown[]) => {
+      try {
+        return await pool.query<R>(statement, values);
+      } catch (error) {
+        if (isFaultOfOurs(error)) throw error;
+        const message = 'The database did not answer in time: repeat, a write with the same id or key.';
+        throw new TandemError('UNAVAILABLE', message, { cause: error, retryAfterMs: RETRY_AFTER_MS });
+      }
+    },
+  };
+}
+
+/** A statement that the database would refuse again, or an answer that we cannot read. */
+function isFaultOfOurs(error: unknown): boolean {
+  if (!(error instanceof pg.DatabaseError)) return error instanceof RangeError || error instanceof TypeError;
+  const { code = '' } = error;
+  return !UNKNOWN_OUTCOME.test(code) && !TEMPORARY.test(code);
 }
 
 /** What a session is read as; its living seats in the order in which they were taken. */
@@ -110,14 +143,14 @@ const LOAD_SESSIONS = {
     ${SESSION} where s.closed_at is not null and s.code is not null and s.code_expires_at > to_timestamp($1 / 1000.0)`,
 };
 
-async function loadSessions(pool: Pool, now: number): Promise<StoredSession[]> {
+async function loadSessions(pool: Queries, now: number): Promise<StoredSession[]> {
   const rows = await pool.query<SessionRow>(LOAD_SESSIONS, [now]);
   return rows.map((row) => storedSession(row, now));
 }
 
 const LOAD_SESSION = { name: 'load_session', text: `${SESSION} where s.id = $1` };
 
-async function loadSession(pool: Pool, sessionId: string, now: number): Promise<StoredSession | null> {
+async function loadSession(pool: Queries, sessionId: string, now: number): Promise<StoredSession | null> {
   if (!isUuid(sessionId)) return null;
   const [row] = await pool.query<SessionRow>(LOAD_SESSION, [sessionId]);
   return row === undefined ? null : storedSession(row, now);
@@ -183,7 +216,7 @@ interface MessageRow {
   sent_at: number;
 }
 
-async function readMessages(pool: Pool, sessionId: string, range: LogRange): Promise<Message[]> {
+async function readMessages(pool: Queries, sessionId: string, range: LogRange): Promise<Message[]> {
   if (!isUuid(sessionId)) return [];
   const rows =
     'afterSeq' in range
@@ -208,7 +241,12 @@ const SEND = `
 /** The newest: an id is a new message again after the retry horizon. */
 const FIND_SEND = { name: 'find_send', text: `${SEND} and participant_id = $2 and id = $3 order by seq desc limit 1` };
 
-async function findSend(pool: Pool, sessionId: string, participantId: string, id: string): Promise<StoredSend | null> {
+async function findSend(
+  pool: Queries,
+  sessionId: string,
+  participantId: string,
+  id: string,
+): Promise<StoredSend | null> {
   if (!isUuid(sessionId) || !isUuid(participantId)) return null;
   const [row] = await pool.query<StoredSend>(FIND_SEND, [sessionId, participantId, id]);
   return row ?? null;
@@ -219,7 +257,7 @@ const RECENT_SENDS = {
   text: `${SEND} and participant_id is not null and sent_at >= to_timestamp($2 / 1000.0) order by seq desc limit $3`,
 };
 
-async function recentSends(pool: Pool, sessionId: string, since: number, limit: number): Promise<StoredSend[]> {
+async function recentSends(pool: Queries, sessionId: string, since: number, limit: number): Promise<StoredSend[]> {
   return isUuid(sessionId) ? await pool.query<StoredSend>(RECENT_SENDS, [sessionId, since, limit]) : [];
 }
 

@@ -40,7 +40,7 @@ describe('every answer', () => {
       const plain = await fetch(`${base}/`);
       const secure = await fetch(`${base}/`, { headers: { 'X-Forwarded-Proto': 'https' } });
       expect(plain.headers.get('Strict-Transport-Security')).toBeNull();
-      expect(secure.headers.get('Strict-Transport-Security')).toBe('max-age=31536000; includeSubDomains');
+      expect(secure.headers.get('Strict-Transport-Security')).toBe('max-age=31536000');
     });
   });
 });
@@ -78,7 +78,60 @@ describe('bad requests', () => {
   it('answer an unknown route with UNKNOWN_COMMAND, to a browser too', async () => {
     const response = await fetch(`${stage.url}/api/v1/nowhere`, { headers: { Accept: 'text/html' } });
     expect(response.status).toBe(404);
-    expect(await problemOf(response)).toMatchObject({ code: 'UNKNOWN_COMMAND' });
+    expect(await problemOf(response)).toMatchObject({
+      code: 'UNKNOWN_COMMAND',
+      detail: 'There is no route GET /api/v1/nowhere.',
+    });
+  });
+
+  it.each([
+    ['DELETE', '/api/v1/x?token=SECRET', 'There is no route DELETE /api/v1/x.'],
+    ['POST', `/${'a'.repeat(200)}`, `There is no route POST /${'a'.repeat(99)}….`],
+    ['GET', '/api/<b>"x"&', 'There is no route GET /api/?b??x??.'],
+    ['GET', '/api/%3Cb%3E%0d%0a', 'There is no route GET /api/%3Cb%3E%0d%0a.'],
+  ])('name the route that is missing, and no more of the request: %s %s', async (method, target, detail) => {
+    const { status, body } = await stage.raw(method, target);
+    expect(status).toBe(404);
+    expect(JSON.parse(body)).toMatchObject({ code: 'UNKNOWN_COMMAND', detail });
+  });
+
+  it.each([
+    ['POST', '/api/v1/health', 405],
+    ['PUT', '/api/v1/health', 405],
+    ['POST', '/health', 405],
+    ['POST', '/api/v1/nowhere', 404],
+    ['DELETE', '/api/nowhere', 404],
+  ])('tell the wrong method or route before a body that nobody reads: %s %s', async (method, path, status) => {
+    for (const headers of [
+      { 'Content-Type': 'text/plain' },
+      { 'Content-Type': 'application/json', 'Content-Encoding': 'br' },
+      { 'Content-Type': 'application/json' },
+    ]) {
+      const response = await fetch(stage.url + path, { method, body: 'nonsense', headers });
+      expect(response.status).toBe(status);
+      expect(response.headers.get('Allow')).toBe(status === 405 ? 'GET, HEAD, OPTIONS' : null);
+      await problemOf(response);
+    }
+  });
+
+  it.each([
+    ['no Host', 'GET /health HTTP/1.1\r\nConnection: close\r\n\r\n'],
+    ['two of them', 'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n'],
+    ['two of them in HTTP/1.0', 'GET /nowhere HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n'],
+  ])('answer a request with %s with a problem', async (_name, request) => {
+    const { status, head, body } = await stage.wire(request);
+    expect(status).toBe(400);
+    expect(head).toMatch(/^content-type: application\/problem\+json/im);
+    expect(head).toMatch(/^x-content-type-options: nosniff/im);
+    expect(JSON.parse(body)).toMatchObject({
+      code: 'INVALID_PAYLOAD',
+      requestId: /^x-request-id: (\S+)/im.exec(head)?.[1],
+      issues: [{ path: 'host', message: expect.any(String) }],
+    });
+  });
+
+  it('need no Host in HTTP/1.0, as the probes of old balancers', async () => {
+    expect((await stage.wire('GET /health/live HTTP/1.0\r\n\r\n')).status).toBe(200);
   });
 
   it.each([

@@ -8,10 +8,11 @@ import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { createErrorResponder } from './error-handler.ts';
 import { cors } from './middleware/cors.ts';
-import { jsonBody } from './middleware/json-body.ts';
+import { hostGuard } from './middleware/host-guard.ts';
 import { pathGuard } from './middleware/path-guard.ts';
 import { openContext } from './middleware/request-context.ts';
 import { securityHeaders } from './middleware/security-headers.ts';
+import { noRoute } from './no-route.ts';
 import { healthRoutes } from './routes/health.ts';
 import { metricsRoutes } from './routes/metrics.ts';
 import { pageRoutes } from './routes/pages.ts';
@@ -38,18 +39,17 @@ export function createApp(options: AppOptions): RequestListener {
   app.set('query parser', 'simple');
 
   app.use(...securityHeaders(options.isProduction));
-  app.use(pathGuard);
+  app.use(hostGuard, pathGuard);
   app.use(['/api', '/health'], cors(options.corsOrigins));
   app.use('/api', (_request, response, next) => {
     response.setHeader('Cache-Control', 'no-store');
     next();
   });
-  app.use('/api', ...jsonBody());
   app.use(healthRoutes(health));
   app.use(metricsRoutes({ metrics, logger, clientIp, metricsToken }));
   app.use(pageRoutes(resolve(options.webDir)));
-  app.use((_request, _response, next) => {
-    next(new TandemError('UNKNOWN_COMMAND'));
+  app.use((request, _response, next) => {
+    next(new TandemError('UNKNOWN_COMMAND', noRoute(request)));
   });
 
   const respond = createErrorResponder(logger);

@@ -7,6 +7,8 @@ import { sendProblem } from './problem.ts';
 
 /** What the libraries in front of the routes call their refusals, in our words. */
 const DETAILS: Readonly<Record<string, string>> = {
+  // Of `send`: a file that was there a moment ago.
+  'file.missing': 'There is no such file.',
   'entity.parse.failed': 'The body is not valid JSON.',
   'entity.too.large': 'The body must not be larger than 64 KiB.',
   'request.size.invalid': 'The body is not as long as Content-Length says.',
@@ -41,7 +43,7 @@ export function createErrorResponder(logger: Logger): ErrorResponder {
  * Express, body-parser and send throw errors with a `status`. Their messages repeat parts of the request, so that only
  * the kind of the error is passed on.
  */
-export function toTandemError(thrown: unknown): TandemError {
+function toTandemError(thrown: unknown): TandemError {
   if (thrown instanceof TandemError) return thrown;
   const { status, type } = (typeof thrown === 'object' && thrown !== null ? thrown : {}) as Record<string, unknown>;
   if (typeof status !== 'number' || status < 400 || status > 499) {

@@ -38,14 +38,14 @@ function open(port: number, request = ''): Socket {
 }
 
 /** Checks that the text is one answer with a problem document, and nothing after it. */
-function expectProblem(answer: string, status: number): void {
+function expectProblem(answer: string, status: number, code = 'INVALID_PAYLOAD'): void {
   const [head = '', body = ''] = answer.split('\r\n\r\n');
   expect(head).toMatch(new RegExp(`^HTTP/1\\.1 ${status} [A-Z]`));
   expect(head).toContain('\r\nContent-Type: application/problem+json');
   expect(head).toContain('\r\nConnection: close');
   const id = /\r\nX-Request-Id: (\S+)/.exec(head)?.[1];
   expect(Number(/\r\nContent-Length: (\d+)/.exec(head)?.[1])).toBe(Buffer.byteLength(body));
-  expect(JSON.parse(body)).toMatchObject({ status, code: 'INVALID_PAYLOAD', requestId: id });
+  expect(JSON.parse(body)).toMatchObject({ status, code, requestId: id });
 }
 
 describe('what is not HTTP', () => {
@@ -91,16 +91,36 @@ describe('what is not HTTP', () => {
   });
 });
 
-describe('headers', () => {
-  it('of 20 kB are answered with 431', async () => {
+describe('CONNECT', () => {
+  it('is answered with 405, because nothing here is a proxy', async () => {
     const port = await listen();
-    const request = `GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${'x'.repeat(20_000)}\r\n\r\n`;
+    const answer = await text(open(port, 'CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\nmore'));
+    expectProblem(answer, 405, 'METHOD_NOT_ALLOWED');
+    expect(answer).toMatch(/^Allow: GET, HEAD, OPTIONS\r$/m);
+  });
+
+  it('leaves no connection behind when its peer does not close', async () => {
+    const port = await listen();
+    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    socket.write('CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n');
+    const [atServer] = (await once(server ?? socket, 'connection')) as [Socket];
+    socket.resume();
+    await once(atServer, 'close');
+    expect(atServer.destroyed).toBe(true);
+    socket.destroy();
+  });
+});
+
+describe('headers', () => {
+  it('of 40 kB are answered with 431', async () => {
+    const port = await listen();
+    const request = `GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${'x'.repeat(40_000)}\r\n\r\n`;
     expectProblem(await text(open(port, request)), 431);
   });
 
-  it('of 15 kB are taken', async () => {
+  it('of 30 kB are taken', async () => {
     const port = await listen();
-    const request = `GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nA: ${'x'.repeat(15_000)}\r\n\r\n`;
+    const request = `GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nA: ${'x'.repeat(30_000)}\r\n\r\n`;
     expect(await text(open(port, request))).toMatch(/^HTTP\/1\.1 200 /);
   });
 

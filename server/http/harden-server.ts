@@ -1,7 +1,11 @@
 import { STATUS_CODES, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { ErrorCode } from '../../protocol/errors.ts';
 import { createProblem, PROBLEM_TYPE } from '../../protocol/problem.ts';
 import { requestIdOf } from '../observability/request-id.ts';
+
+/** Room for a token of any sane size, and for one that is not, which is then refused as a token. */
+const MAX_HEADER_BYTES = 32 * 1024;
 
 /**
  * For `http.createServer`: the look-out for late requests, 30 s apart by default, cannot be set later, and without it
@@ -9,7 +13,9 @@ import { requestIdOf } from '../observability/request-id.ts';
  */
 export const SERVER_OPTIONS = {
   connectionsCheckingInterval: 1000,
-  maxHeaderSize: 16 * 1024,
+  maxHeaderSize: MAX_HEADER_BYTES,
+  // Node.js would answer with a bare line; the app answers with a problem (see hostGuard).
+  requireHostHeader: false,
 } as const satisfies ServerOptions;
 
 /** Milliseconds. They end with the upgrade of a connection: sockets have their own. */
@@ -54,11 +60,22 @@ export function hardenServer(server: Server, timeouts: Timeouts = SERVER_TIMEOUT
       return;
     }
     answered.add(socket);
-    socket.end(rawAnswer(statusOf(error)));
-    // Closing with bytes unread would reset the connection, and the peer might lose the answer: read on for a moment.
-    const timer = setTimeout(() => socket.destroy(), LINGER_MS);
-    socket.once('close', () => clearTimeout(timer));
+    endWith(socket, rawAnswer(statusOf(error)));
   });
+  // Without a listener Node.js closes the connection without a word. Nothing here is a proxy.
+  server.on('connect', (_request, socket) => {
+    // Node.js listens to it no more.
+    socket.on('error', () => undefined);
+    socket.resume();
+    endWith(socket, rawAnswer(405));
+  });
+}
+
+/** Closing with bytes unread would reset the connection, and the peer might lose the answer: read on for a moment. */
+function endWith(socket: Duplex, answer: string): void {
+  socket.end(answer);
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.once('close', () => clearTimeout(timer));
 }
 
 function isSilent(socket: Duplex): boolean {
@@ -80,14 +97,20 @@ function statusOf({ code }: NodeJS.ErrnoException): 400 | 408 | 413 | 431 {
 
 const DETAILS = {
   400: 'This is not a request of HTTP.',
+  405: 'Use one of GET, HEAD, OPTIONS.',
   408: 'The request took too long to arrive.',
   413: 'The body must not be larger than 64 KiB.',
-  431: 'The headers must not be larger than 16 KiB.',
+  431: `The headers must not be larger than ${MAX_HEADER_BYTES / 1024} KiB.`,
 } as const;
+
+const CODES: ReadonlyMap<number, ErrorCode> = new Map([
+  [405, 'METHOD_NOT_ALLOWED'],
+  [413, 'PAYLOAD_TOO_LARGE'],
+]);
 
 function rawAnswer(status: keyof typeof DETAILS): string {
   const requestId = requestIdOf(undefined);
-  const code = status === 413 ? 'PAYLOAD_TOO_LARGE' : 'INVALID_PAYLOAD';
+  const code = CODES.get(status) ?? 'INVALID_PAYLOAD';
   const body = JSON.stringify(createProblem(code, requestId, DETAILS[status], status));
   return [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
@@ -96,6 +119,7 @@ function rawAnswer(status: keyof typeof DETAILS): string {
     `X-Request-Id: ${requestId}`,
     'X-Content-Type-Options: nosniff',
     'Cache-Control: no-store',
+    ...(status === 405 ? ['Allow: GET, HEAD, OPTIONS'] : []),
     'Connection: close',
     '',
     body,

@@ -1,18 +1,20 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { once } from 'node:events';
 import { Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { createHealth } from '../observability/health.ts';
+import express, { type Request, type RequestHandler, type Response } from 'express';
 import { createLogger, type Logger } from '../observability/logger.ts';
 import { createMetrics } from '../observability/metrics.ts';
-import { createApp } from './app.ts';
+import { createErrorResponder } from './error-handler.ts';
+import { openContext } from './middleware/request-context.ts';
+import { resource } from './routes/resource.ts';
 
-/** No route takes a body so far: one that gets past the checks is recognised by the answer to the method. */
-const PAST = 405;
+/** Each of its methods takes a body, and answers with what it was given. */
+const PATH = '/api/v1/echo';
+const PAST = 200;
 
 let server: Server;
 let url: string;
@@ -28,25 +30,17 @@ beforeAll(async () => {
     },
   });
   logger = createLogger({ level: 'info', dir: null, retentionDays: 1, format: 'json', instanceId: 'i', stdout });
-  const app = createApp({
-    health: createHealth({
-      version: '1',
-      instanceId: 'i',
-      startedAt: 0,
-      database: () => Promise.resolve(),
-      delivery: () => Promise.resolve(),
-      isDraining: () => false,
-      now: () => 0,
-    }),
-    metrics: createMetrics({ version: '1' }),
-    logger,
-    clientIp: () => ({ address: '127.0.0.1', bucket: '127.0.0.1' }),
-    webDir: tmpdir(),
-    metricsToken: null,
-    corsOrigins: [],
-    isProduction: true,
+  const metrics = createMetrics({ version: '1' });
+  const respond = createErrorResponder(logger);
+  const app = express();
+  const echo: RequestHandler = (request, response) => {
+    response.json({ received: request.body as unknown });
+  };
+  resource(app, PATH, { GET: echo, POST: echo, PUT: echo, PATCH: echo, DELETE: echo });
+  server = createServer((request, response) => {
+    openContext(request, response, metrics);
+    app(request as Request, response as Response, (thrown: unknown) => respond(thrown, request, response));
   });
-  server = createServer(app);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 });
@@ -66,17 +60,19 @@ afterAll(async () => {
 interface Answer {
   status: number;
   code?: unknown;
+  received?: unknown;
   issues?: unknown;
 }
 
 async function post(body: string | Uint8Array, headers: Record<string, string> = {}): Promise<Answer> {
-  const response = await fetch(`${url}/api/v1/health`, {
+  const response = await fetch(url + PATH, {
     method: 'POST',
     body,
     headers: { 'Content-Type': 'application/json', ...headers },
   });
+  if (response.status === PAST) return { status: PAST, ...((await response.json()) as object) };
   expect(response.headers.get('Content-Type')).toBe('application/problem+json; charset=utf-8');
-  const problem = (await response.json()) as Answer & { status: number };
+  const problem = (await response.json()) as Answer;
   expect(problem.status).toBe(response.status);
   return problem;
 }
@@ -84,7 +80,7 @@ async function post(body: string | Uint8Array, headers: Record<string, string> =
 function open(head: string): Socket {
   const socket = connect(Number(new URL(url).port), '127.0.0.1');
   socket.on('error', () => undefined);
-  socket.write(`POST /api/v1/health HTTP/1.1\r\nHost: localhost\r\n${head}\r\n\r\n`);
+  socket.write(`POST ${PATH} HTTP/1.1\r\nHost: localhost\r\n${head}\r\n\r\n`);
   return socket;
 }
 
@@ -101,12 +97,23 @@ describe('a body', () => {
     ['a harmless constructor', '{"constructor":"x"}'],
     ['64 KiB', `{"a":"${'x'.repeat(65_536 - 8)}"}`],
   ])('of %s gets past', async (_name, body) => {
-    expect((await post(body)).status).toBe(PAST);
+    expect(await post(body)).toEqual({ status: PAST, received: JSON.parse(body) as unknown });
   });
 
   it('needs no type when there is none', async () => {
-    const response = await fetch(`${url}/api/v1/health`, { method: 'POST' });
+    const response = await fetch(url + PATH, { method: 'POST' });
     expect(response.status).toBe(PAST);
+  });
+
+  it('is not read with a method that takes none', async () => {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    socket.write(
+      `GET ${PATH} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n` +
+        'Content-Length: 7\r\n\r\n{"a":1}',
+    );
+    const answer = await text(socket);
+    expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+    expect(answer).toMatch(/\r\n\r\n\{\}$/);
   });
 
   it.each([
@@ -234,10 +241,10 @@ describe('the type of a body', () => {
     ['nonsense', plain],
     ['', plain],
   ])('may not be compressed: Content-Encoding %j', async (encoding, body) => {
-    for (const path of ['/api/v1/health', '/api/v1/nowhere', '/api/send-email']) {
+    for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
       const socket = connect(Number(new URL(url).port), '127.0.0.1');
       socket.write(
-        `POST ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n` +
+        `${method} ${PATH} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n` +
           `Content-Encoding: ${encoding}\r\nContent-Length: ${body.length}\r\n\r\n`,
       );
       socket.write(body);

@@ -75,6 +75,30 @@ describe('SlidingWindows', () => {
     expect(windows.waitOf(failures, 300_002)).toBe(0);
   });
 
+  it('forgets buckets that refuse nobody before those that are blocked', () => {
+    const windows = new SlidingWindows(100);
+    const failures = (bucket: string) => request('f', bucket, 3, 60, 300_000);
+    for (let failure = 0; failure < 3; failure += 1) windows.record(failures('guesser'), 0);
+    for (let bucket = 0; bucket < 1000; bucket += 1) windows.record(failures(String(bucket)), 1);
+    expect(windows.size).toBe(100);
+    expect(windows.waitOf(failures('guesser'), 1)).toBe(299_999);
+    // When all are blocked the oldest go: the bound holds.
+    for (let bucket = 0; bucket < 1000; bucket += 1) {
+      for (let failure = 0; failure < 3; failure += 1) windows.record(failures(`other ${bucket}`), 2);
+    }
+    expect(windows.size).toBe(100);
+  });
+
+  it('never forgets what counts for the whole deployment', () => {
+    const windows = new SlidingWindows(100);
+    const info = { name: 'total', scope: 'deployment', points: 1, durationSeconds: 60 } as const;
+    const total = { info, bucket: 'all', blockMs: 0 };
+    windows.record(total, 0);
+    for (let bucket = 0; bucket < 1000; bucket += 1) windows.record(request('f', String(bucket), 3, 60), 1);
+    expect(windows.waitOf(total, 1)).toBe(59_999);
+    expect(windows.size).toBeLessThanOrEqual(101);
+  });
+
   it('keeps no more buckets than its bound, and forgets what is over', () => {
     const windows = new SlidingWindows(100);
     for (let bucket = 0; bucket < 1000; bucket += 1) windows.takeAll([request('a', String(bucket), 5, 1)], 0);

@@ -38,6 +38,10 @@ export class SlidingWindow {
     this.#blockedUntil = Math.max(this.#blockedUntil, until);
   }
 
+  isBlocked(now: number): boolean {
+    return this.#blockedUntil > now;
+  }
+
   /** True when nothing of it counts any more. */
   isOver(durationMs: number, now: number): boolean {
     const newest = this.#times[this.#times.length - 1];
@@ -59,9 +63,17 @@ export type Verdict =
 interface Bucket {
   readonly window: SlidingWindow;
   readonly durationMs: number;
+  /** Whether it counts for everybody: there are as many of these as there are such limits. */
+  readonly isShared: boolean;
 }
 
-/** Buckets of many limits. Above `maxBuckets` the oldest bucket is forgotten: a flood of addresses costs no memory. */
+/** How many buckets are looked at to find one that may be forgotten. */
+const LOOKS = 32;
+
+/**
+ * Buckets of many limits. Above `maxBuckets` an old bucket is forgotten, so that a flood of addresses costs no memory;
+ * one that is blocked only when there is nothing else, lest the flood frees whoever is blocked.
+ */
 export class SlidingWindows {
   readonly #buckets = new Map<string, Bucket>();
   readonly #maxBuckets: number;
@@ -110,7 +122,8 @@ export class SlidingWindows {
     if (known !== undefined) return known.window;
     this.#makeRoom(now);
     const window = new SlidingWindow();
-    this.#buckets.set(key, { window, durationMs: request.info.durationSeconds * 1000 });
+    const { durationSeconds, scope } = request.info;
+    this.#buckets.set(key, { window, durationMs: durationSeconds * 1000, isShared: scope === 'deployment' });
     return window;
   }
 
@@ -121,9 +134,29 @@ export class SlidingWindows {
         if (window.isOver(durationMs, now)) this.#buckets.delete(key);
       }
     }
-    if (this.#buckets.size < this.#maxBuckets) return;
-    const oldest = this.#buckets.keys().next();
-    if (oldest.done !== true) this.#buckets.delete(oldest.value);
+    if (this.#buckets.size >= this.#maxBuckets) this.#forgetOne(now);
+  }
+
+  #forgetOne(now: number): void {
+    let blocked: string | null = null;
+    const passed: [string, Bucket][] = [];
+    let forgotten: string | null = null;
+    for (const [key, bucket] of this.#buckets) {
+      if (passed.length === LOOKS) break;
+      if (!bucket.isShared && !bucket.window.isBlocked(now)) {
+        forgotten = key;
+        break;
+      }
+      if (!bucket.isShared) blocked ??= key;
+      passed.push([key, bucket]);
+    }
+    // What stays goes to the end: the next look begins behind it.
+    for (const [key, bucket] of passed) {
+      this.#buckets.delete(key);
+      this.#buckets.set(key, bucket);
+    }
+    const victim = forgotten ?? blocked;
+    if (victim !== null) this.#buckets.delete(victim);
   }
 }
 

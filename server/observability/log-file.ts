@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
 import DailyRotateFile from 'winston-daily-rotate-file';
-import { sweepLogs } from './log-retention.ts';
+import { LOG_FILE_MODE, sweepLogs } from './log-retention.ts';
 import { MAX_PENDING_BYTES, withinDeadline, type LineSink } from './log-stream.ts';
 
 export interface LogFileOptions {
@@ -13,6 +13,16 @@ export interface LogFileOptions {
   checkMs?: number;
   /** `fs.write`, unless a disk that fills up amid a line is wanted. */
   writeToDisk?: DiskWrite;
+  /** Told when the first line is lost, and when one is written again; not for every line between. */
+  onTurn?: (turn: LogFileTurn) => void;
+}
+
+export interface LogFileTurn {
+  isWell: boolean;
+  /** Lines lost since the files failed. */
+  dropped: number;
+  /** Why the first was lost, where that is known. */
+  error?: unknown;
 }
 
 /** What is on its way to the disk through one opening of the transport. */
@@ -31,6 +41,9 @@ type DiskWrite = (
   callback: (error: NodeJS.ErrnoException | null, written: number, buffer: Uint8Array) => void,
 ) => void;
 
+/** As LOG_FILE_MODE; who may read may also enter. */
+const DIRECTORY_MODE = 0o750;
+
 const LINE_FEED = Buffer.from('\n');
 
 /**
@@ -46,33 +59,43 @@ export class LogFile implements LineSink {
   readonly #writeToDisk: DiskWrite;
   #file: DailyRotateFile | null = null;
   #pending: Pending = { lines: 0, bytes: 0 };
+  readonly #onTurn: (turn: LogFileTurn) => void;
   #dropped = 0;
+  /** What `#dropped` was when lines began to be lost; null while they are written. */
+  #failedFrom: number | null = null;
+  #lostAt = 0;
+  #openError: unknown;
   #retryAt = 0;
   #checkAt = 0;
   #sweptDay = '';
   #isClosed = false;
 
-  constructor({ dir, retentionDays, retryMs = 5000, checkMs = 2000, writeToDisk = fs.write }: LogFileOptions) {
-    this.#dir = dir;
-    this.#retentionDays = retentionDays;
-    this.#retryMs = retryMs;
-    this.#checkMs = checkMs;
-    this.#writeToDisk = writeToDisk;
+  constructor(options: LogFileOptions) {
+    this.#dir = options.dir;
+    this.#retentionDays = options.retentionDays;
+    this.#retryMs = options.retryMs ?? 5000;
+    this.#checkMs = options.checkMs ?? 2000;
+    this.#writeToDisk = options.writeToDisk ?? fs.write;
+    this.#onTurn = options.onTurn ?? (() => undefined);
   }
 
   write(line: string): void {
-    const file = this.#isClosed ? null : this.#open();
-    if (file === null || this.#pending.bytes > MAX_PENDING_BYTES) {
+    if (this.#isClosed) {
       this.#dropped += 1;
+      return;
+    }
+    const file = this.#open();
+    if (file === null || this.#pending.bytes > MAX_PENDING_BYTES) {
+      this.#lose(1, file === null ? this.#openError : undefined);
       return;
     }
     this.#pending.lines += 1;
     this.#pending.bytes += Buffer.byteLength(line);
     try {
       file.logStream.write(line);
-    } catch {
+    } catch (error) {
       // At the turn of the day the transport makes the directory anew, and throws when it cannot.
-      this.#giveUp(file);
+      this.#giveUp(file, error);
       return;
     }
     this.#lookAfter(file);
@@ -96,6 +119,8 @@ export class LogFile implements LineSink {
     if (performance.now() < this.#retryAt) return null;
     const pending: Pending = { lines: 0, bytes: 0 };
     try {
+      // Left to the transport, it would be open to everybody.
+      fs.mkdirSync(this.#dir, { recursive: true, mode: DIRECTORY_MODE });
       const file = new DailyRotateFile({
         dirname: this.#dir,
         filename: '%DATE%',
@@ -104,17 +129,22 @@ export class LogFile implements LineSink {
         utc: true,
         // Never written, because no `maxFiles` is given; without a name the transport would hash all of its options.
         auditFile: join(this.#dir, '.audit.json'),
-        options: { flags: 'a', fs: { open: fs.open, close: fs.close, write: this.#writer(pending) } },
+        options: {
+          flags: 'a',
+          mode: LOG_FILE_MODE,
+          fs: { open: fs.open, close: fs.close, write: this.#writer(pending) },
+        },
       });
       file.on('error', () => undefined);
-      file.logStream.on('error', () => this.#giveUp(file));
+      file.logStream.on('error', (error: unknown) => this.#giveUp(file, error));
       this.#file = file;
       this.#pending = pending;
       // Not at once: the file is being made while the first lines wait.
       this.#checkAt = performance.now() + this.#checkMs;
       this.#sweep();
       return file;
-    } catch {
+    } catch (error) {
+      this.#openError = error;
       this.#retryAt = performance.now() + this.#retryMs;
       return null;
     }
@@ -142,8 +172,10 @@ export class LogFile implements LineSink {
         }
         pending.lines -= 1;
         pending.bytes -= length;
-        if (error !== null) {
-          this.#dropped += 1;
+        if (error === null) {
+          this.#recover();
+        } else {
+          this.#lose(1, error);
           isTorn ||= isMidLine;
         }
         isMidLine = false;
@@ -165,12 +197,28 @@ export class LogFile implements LineSink {
   }
 
   /** The lines on their way are lost, and the directory is tried again after a while. */
-  #giveUp(file: DailyRotateFile): void {
+  #giveUp(file: DailyRotateFile, error: unknown): void {
     if (this.#file !== file) return;
     this.#file = null;
-    this.#dropped += this.#pending.lines;
+    this.#lose(this.#pending.lines, error);
     this.#retryAt = performance.now() + this.#retryMs;
     file.logStream.end();
+  }
+
+  #lose(lines: number, error: unknown): void {
+    const isFirst = this.#failedFrom === null;
+    this.#failedFrom ??= this.#dropped;
+    this.#dropped += lines;
+    this.#lostAt = performance.now();
+    if (isFirst) this.#onTurn({ isWell: false, dropped: lines, error });
+  }
+
+  #recover(): void {
+    // A disk that is almost full, or too slow, takes some lines and not others: it is back when none was lost for a while.
+    if (this.#failedFrom === null || performance.now() - this.#lostAt < this.#retryMs) return;
+    const dropped = this.#dropped - this.#failedFrom;
+    this.#failedFrom = null;
+    this.#onTurn({ isWell: true, dropped });
   }
 
   /** Runs now and then on the way of a line, so that an idle logger keeps no timer. */

@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 
+/** Who collects the logs is put into the group; nobody else reads them. */
+export const LOG_FILE_MODE = 0o640;
+
 const DAY_MS = 24 * 60 * 60 * 1000;
 const LOG_NAME = /^(\d{4}-\d{2}-\d{2})\.log(\.gz|\.gz\.\d+\.tmp)?$/;
 
@@ -26,7 +29,7 @@ export async function sweepLogs(dir: string, retentionDays: number, today: strin
 /** Another process may sweep the same directory: each writes its own copy, and the rename settles it. */
 async function compress(path: string): Promise<void> {
   const copy = `${path}.gz.${process.pid}.tmp`;
-  await pipeline(createReadStream(path), createGzip(), createWriteStream(copy));
+  await pipeline(createReadStream(path), createGzip(), createWriteStream(copy, { mode: LOG_FILE_MODE }));
   await rename(copy, `${path}.gz`);
   await removed(path);
 }

@@ -14,7 +14,7 @@ export interface LineSink {
 export const MAX_PENDING_BYTES = 8 * 1024 * 1024;
 
 /** How long closing waits for a disk or pipe that no longer takes anything. */
-export const CLOSE_TIMEOUT_MS = 3000;
+const CLOSE_TIMEOUT_MS = 3000;
 
 /**
  * Streams that have a listener for errors. It stays for good: a closed pipe may report EPIPE after the logger has gone,

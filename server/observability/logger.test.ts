@@ -164,6 +164,20 @@ describe('log files', () => {
     expect(parseLines(await readFile(join(dir, '2026-02-01.log'), 'utf8'))[0]?.count).toBe(2);
   });
 
+  const posixOnly = process.platform === 'win32' ? it.skip : it;
+  posixOnly('are not for everybody to read, nor is their directory', async () => {
+    const logs = join(dir, 'a', 'logs');
+    const log = logger({ dir: logs });
+    log.info('server_started');
+    await log.close();
+    await writeFile(join(logs, '2026-01-01.log'), 'old');
+    await sweepLogs(logs, 100_000, today());
+    expect((await fs.promises.stat(logs)).mode & 0o777).toBe(0o750);
+    for (const name of [`${today()}.log`, '2026-01-01.log.gz']) {
+      expect([name, (await fs.promises.stat(join(logs, name))).mode & 0o777]).toEqual([name, 0o640]);
+    }
+  });
+
   it('go after the retention, are compressed from the day before yesterday, and foreign files stay', async () => {
     const names = ['2026-01-01.log', '2026-01-17.log.gz', '2026-01-18.log', '2026-01-29.log', '2026-01-30.log'];
     for (const name of [...names, '2026-01-01.log.gz.77.tmp', 'notes.txt']) await writeFile(join(dir, name), name);
@@ -195,7 +209,8 @@ describe('outputs that fail', () => {
     for (let count = 0; count < 100; count += 1) log.info('session_created', { count });
     await log.close();
     expect(log.dropped()).toBe(100);
-    expect(stdout.lines()).toHaveLength(100);
+    expect(stdout.lines().filter((line) => line.event === 'session_created')).toHaveLength(100);
+    expect(stdout.lines().filter((line) => line.event === 'log_file_failed')).toHaveLength(1);
   });
 
   it('costs one line when the disk fills up amid it, and the next one can be read', async () => {
@@ -227,7 +242,65 @@ describe('outputs that fail', () => {
     log.info('server_stopped');
     await log.close();
     expect(log.dropped()).toBe(2);
-    expect(stdout.lines()).toHaveLength(2);
+    expect(stdout.lines().map((line) => line.event)).toEqual(['server_started', 'log_file_failed', 'server_stopped']);
+  });
+
+  it('says once on stdout that files are not written, and once that they are again, with the lines lost', async () => {
+    jest.useFakeTimers({ doNotFake: ['Date', ...REAL_TIMERS.filter((name) => name !== 'performance')] });
+    const parent = join(dir, 'parent');
+    await writeFile(parent, '');
+    const log = logger({ dir: join(parent, 'logs') });
+    for (let count = 0; count < 3; count += 1) log.info('session_created', { count });
+    // Tried again, in vain.
+    jest.advanceTimersByTime(5001);
+    log.info('session_created', { count: 3 });
+    const notices = () => stdout.lines().filter((line) => String(line.event).startsWith('log_file_'));
+    expect(notices()).toEqual([
+      expect.objectContaining({ level: 'warn', event: 'log_file_failed', count: 1, error: expect.anything() }),
+    ]);
+    await rm(parent);
+    jest.advanceTimersByTime(5001);
+    log.info('session_created', { count: 4 });
+    log.info('session_created', { count: 5 });
+    await eventually(() => Promise.resolve(notices().length === 2));
+    expect(notices()[1]).toMatchObject({ level: 'warn', event: 'log_file_recovered', count: 4, instanceId: 'i-1' });
+    await log.close();
+    expect(notices()).toHaveLength(2);
+    const written = parseLines(await readFile(join(parent, 'logs', `${today()}.log`), 'utf8'));
+    expect(written.map((line) => line.count)).toEqual([4, 5]);
+    expect(log.dropped()).toBe(4);
+  });
+
+  it('says it once of a disk that takes some lines and not others', async () => {
+    const turns: boolean[] = [];
+    let writes = 0;
+    const file = new LogFile({
+      dir,
+      retentionDays: 14,
+      onTurn: ({ isWell }) => turns.push(isWell),
+      writeToDisk: (fd, buffer, offset, length, position, callback) => {
+        writes += 1;
+        if (writes % 2 === 0) fs.write(fd, buffer, offset, length, position, callback);
+        else callback(Object.assign(new Error('disk full'), { code: 'ENOSPC' }), 0, buffer);
+      },
+    });
+    for (let line = 1; line <= 20; line += 1) file.write(`{"line":${line}}\n`);
+    await file.close();
+    expect(file.dropped()).toBe(10);
+    expect(turns).toEqual([false]);
+  });
+
+  it('tells of lost files in the format and from the level of stdout', async () => {
+    await writeFile(join(dir, 'file'), '');
+    const pretty = logger({ dir: join(dir, 'file', 'logs'), format: 'pretty' });
+    pretty.info('server_started');
+    await pretty.close();
+    expect(stdout.text).toMatch(/^\d{2}:\d{2}:\d{2}\.\d{3} WARN {2}log_file_failed count=1$/m);
+    stdout.text = '';
+    const quiet = logger({ dir: join(dir, 'file', 'logs'), level: 'error' });
+    quiet.error('internal_error');
+    await quiet.close();
+    expect(stdout.lines().map((line) => line.event)).toEqual(['internal_error']);
   });
 
   it('makes a vanished directory anew', async () => {

@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import winston from 'winston';
 import { serializeFields, type LogFields } from './log-fields.ts';
-import { LogFile } from './log-file.ts';
+import { LogFile, type LogFileTurn } from './log-file.ts';
 import { LogStream, type LineSink } from './log-stream.ts';
 
 export type { LogFields } from './log-fields.ts';
@@ -35,7 +35,10 @@ export type LogEvent =
   /** One phase of the stop is over (debug). */
   | 'drain_phase'
   /** A fault of ours that a caller was told as `INTERNAL`. */
-  | 'internal_error';
+  | 'internal_error'
+  /** Log files can't be written, from the first lost line on; and are written again. On stdout alone. */
+  | 'log_file_failed'
+  | 'log_file_recovered';
 
 /** Never throws. Lines that cannot be written are counted and dropped. */
 export interface Logger {
@@ -45,7 +48,7 @@ export interface Logger {
   debug(event: LogEvent, fields?: LogFields): void;
   /** Lines lost so far, in any of the outputs. */
   dropped(): number;
-  /** Resolves when every line is written; at most 3 s for an output that no longer takes any. */
+  /** Resolves when every line is written; at most 3 s for each output that no longer takes any. */
   close(): Promise<void>;
 }
 
@@ -66,11 +69,11 @@ const SEVERITY: Record<LogLevel, number> = { error: 0, warn: 1, info: 2, debug: 
 type LogRecord = { timestamp: string; level: LogLevel; event: LogEvent } & Record<string, unknown>;
 
 export function createLogger(options: LoggerOptions): Logger {
-  const outputs: { sink: LineSink; format: 'pretty' | 'json' }[] = [
-    { sink: new LogStream(options.stdout ?? process.stdout), format: options.format },
-  ];
+  const stdout = new LogStream(options.stdout ?? process.stdout);
+  const outputs: { sink: LineSink; format: 'pretty' | 'json' }[] = [{ sink: stdout, format: options.format }];
   if (options.dir !== null) {
-    outputs.push({ sink: new LogFile({ dir: options.dir, retentionDays: options.retentionDays }), format: 'json' });
+    const { dir, retentionDays } = options;
+    outputs.push({ sink: new LogFile({ dir, retentionDays, onTurn: tellOfFiles }), format: 'json' });
   }
   const sinks = outputs.map(({ sink }) => sink);
 
@@ -88,6 +91,18 @@ export function createLogger(options: LoggerOptions): Logger {
     lost += 1;
   });
 
+  function recordOf(level: LogLevel, event: LogEvent, fields: LogFields): LogRecord {
+    const timestamp = new Date().toISOString();
+    return { timestamp, level, event, instanceId: options.instanceId, ...serializeFields(fields) };
+  }
+
+  /** Past winston, which would hand the line to the files as well. */
+  function tellOfFiles({ isWell, dropped, error }: LogFileTurn): void {
+    if (SEVERITY.warn > SEVERITY[options.level]) return;
+    const event = isWell ? 'log_file_recovered' : 'log_file_failed';
+    stdout.write(`${LINES[options.format](recordOf('warn', event, { count: dropped, error }))}\n`);
+  }
+
   const write = (level: LogLevel, event: LogEvent, fields: LogFields = {}) => {
     // Decided here and not in winston, so that the debug line of every message costs one comparison.
     if (SEVERITY[level] > SEVERITY[options.level]) return;
@@ -96,18 +111,17 @@ export function createLogger(options: LoggerOptions): Logger {
       return;
     }
     try {
-      const record: LogRecord = {
-        timestamp: new Date().toISOString(),
-        level,
-        event,
-        instanceId: options.instanceId,
-        ...serializeFields(fields),
-      };
-      logger.log({ level, message: event, record });
+      logger.log({ level, message: event, record: recordOf(level, event, fields) });
     } catch {
       lost += 1;
     }
   };
+
+  /** Stdout last: it is told when the last lines of a file are lost. */
+  async function closeAll(): Promise<void> {
+    for (const sink of sinks.toReversed()) await sink.close();
+    logger.close();
+  }
 
   return {
     error: (event, fields) => write('error', event, fields),
@@ -116,9 +130,7 @@ export function createLogger(options: LoggerOptions): Logger {
     debug: (event, fields) => write('debug', event, fields),
     dropped: () => sinks.reduce((sum, sink) => sum + sink.dropped(), lost),
     close: () => {
-      closing ??= Promise.all(sinks.map((sink) => sink.close())).then(() => {
-        logger.close();
-      });
+      closing ??= closeAll();
       return closing;
     },
   };
@@ -132,9 +144,11 @@ const StreamTransport = winston.transports.Stream as unknown as new (
 /** Each output formats for itself; winston's own default would write the record as JSON once more. */
 const UNFORMATTED = winston.format((info) => info)();
 
+const LINES = { json: (record: LogRecord) => JSON.stringify(record), pretty: prettyLine };
+
 const FORMATS = {
-  json: winston.format.printf((info) => JSON.stringify(info.record)),
-  pretty: winston.format.printf((info) => prettyLine(info.record as LogRecord)),
+  json: winston.format.printf((info) => LINES.json(info.record as LogRecord)),
+  pretty: winston.format.printf((info) => LINES.pretty(info.record as LogRecord)),
 };
 
 /** winston hands lines to a stream; this one takes all of them at once, so that nothing waits inside winston. */

@@ -9,6 +9,8 @@ type ConnectionRule = readonly [ConnectionWindow, LimitRule];
 
 /** So many refusals by limits, or packets that no client sends by mistake, within so long end a connection. */
 const REFUSALS = { count: 100, windowMs: 10_000 };
+/** Bad input counts for no limit; a connection that sends nothing else is none that anybody needs. */
+const FAILURES = { count: 2000, windowMs: 10_000 };
 const BAD_PACKETS = { count: 20, windowMs: 10_000 };
 
 /** Limits that hold for one connection: it is on one instance, so they are counted here and nowhere else. */
@@ -41,9 +43,11 @@ export class ConnectionLimits {
     return () => active.forEach(([window]) => connection[window].giveBack(now));
   }
 
-  /** Counts a refusal by any limit; true when it was one too many. */
-  isRefusedTooOften(connection: Connection): boolean {
-    return this.#isOneTooMany(connection.refusals, REFUSALS);
+  /** Counts a refusal, by a limit or for any other reason; true when it was one too many. */
+  isRefusedTooOften(connection: Connection, by: 'limit' | 'any'): boolean {
+    return by === 'limit'
+      ? this.#isOneTooMany(connection.refusals, REFUSALS)
+      : this.#isOneTooMany(connection.failures, FAILURES);
   }
 
   /** Counts an over-deep packet or an unknown command; true when it was one too many. */

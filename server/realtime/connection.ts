@@ -40,14 +40,17 @@ export class Connection {
   inFlight = 0;
   /** When a refusal by a limit was last logged: a flood of them is one line a second. */
   refusalLoggedAt = 0;
+  /** Commands that wait for it. */
+  waiting = 0;
   /** Resolves when the command that may change the seat is answered; others wait for it. */
   seatChange: Promise<void> | null = null;
 
   readonly commands = new SlidingWindow();
   readonly messages = new SlidingWindow();
   readonly signals = new SlidingWindow();
-  /** Refusals by limits, and packets that no client sends by mistake: too many of either end the connection. */
+  /** Refusals by limits, all other refusals, and packets that no client sends by mistake: too many of any end it. */
   readonly refusals = new SlidingWindow();
+  readonly failures = new SlidingWindow();
   readonly badPackets = new SlidingWindow();
 
   constructor(socket: TandemSocket, address: { address: string; bucket: string }, openedAt: number) {

@@ -15,11 +15,15 @@ export interface DispatchOptions {
   rooms: Rooms;
   metrics: Metrics;
   logger: Logger;
+  now: () => number;
   /** The command succeeded after its caller was told that the outcome is unknown: the seat it took waits for a resume. */
   onLateSeat: (connection: Connection) => void;
 }
 
 type Answer = (answer: Record<string, unknown>) => void;
+
+/** Commands of one connection that may wait for its create or join. */
+const MAX_WAITING = 16;
 
 /** Body and payload: a payload is an object, so its body may be one level deeper than a value alone. */
 const PAYLOAD_DEPTH = SIZES.depth + 1;
@@ -83,7 +87,7 @@ export class Dispatch {
     try {
       const payload = this.#parse(connection, command, args);
       deadline.extend(0);
-      const result = await this.#run(connection, command, payload, (delayMs) => deadline.extend(delayMs));
+      const result = await this.#run(connection, command, payload, deadline);
       if (deadline.isOver) {
         if (command.changesSeat) this.#options.onLateSeat(connection);
         return;
@@ -92,6 +96,7 @@ export class Dispatch {
       this.#options.metrics.commandOk(command.name, (performance.now() - startedAt) / 1000);
     } catch (error) {
       if (!deadline.isOver) this.#refuse(connection, command.name, error, answer, startedAt);
+      else if (!(error instanceof TandemError)) this.#logFault(connection, command.name, error);
     } finally {
       deadline.clear();
       // Whatever a seat brought waits behind the answer that tells of the seat.
@@ -116,11 +121,11 @@ export class Dispatch {
     connection: Connection,
     command: Command,
     payload: unknown,
-    extend: (delayMs: number) => void,
+    deadline: AnswerDeadline,
   ): Promise<Record<string, unknown>> {
     if (!command.reservesOwnLimits) this.#options.services.connectionLimits.reserve(connection, ['commands']);
-    // In the order in which they came: what follows a create or join means the seat that it brings.
-    while (connection.seatChange !== null) await connection.seatChange;
+    await this.#awaitTurn(connection, deadline);
+    const extend = (delayMs: number) => deadline.extend(delayMs);
     if (!command.changesSeat) return command.run(connection, payload, extend);
     const work = command.run(connection, payload, extend);
     const done = work.then(
@@ -134,33 +139,60 @@ export class Dispatch {
     return work;
   }
 
+  /**
+   * In the order in which they came: what follows a create or join means the seat that it brings. What has not begun
+   * when its caller is gone, or was told that it is too late, never begins.
+   */
+  async #awaitTurn(connection: Connection, deadline: AnswerDeadline): Promise<void> {
+    if (connection.seatChange === null) return;
+    if (connection.waiting >= MAX_WAITING) {
+      const text = `More than ${MAX_WAITING} commands wait for a create or join: repeat when it is answered.`;
+      throw new TandemError('UNAVAILABLE', text, { retryAfterMs: 1000 });
+    }
+    connection.waiting += 1;
+    try {
+      await seatSettled(connection);
+    } finally {
+      connection.waiting -= 1;
+    }
+    if (deadline.isOver || connection.isGone || connection.closing !== null) {
+      throw new TandemError('UNAVAILABLE', 'The command was not begun: its connection is gone, or its time was over.');
+    }
+  }
+
   #refuse(connection: Connection, name: unknown, cause: unknown, answer: Answer, startedAt: number): void {
-    const { metrics, logger } = this.#options;
+    const { metrics } = this.#options;
     const error = cause instanceof TandemError ? cause : new TandemError('INTERNAL', ERRORS.INTERNAL.title, { cause });
     const command = typeof name === 'string' ? name : typeof name;
     metrics.commandFailed(command, error.code, (performance.now() - startedAt) / 1000);
-    if (error.code === 'INTERNAL') {
-      const { id, seat } = connection;
-      logger.error('internal_error', {
-        connectionId: id,
-        sessionId: seat?.sessionId,
-        command,
-        error: error.cause ?? error,
-      });
-    }
+    if (error.code === 'INTERNAL') this.#logFault(connection, command, error.cause ?? error);
     if (error.code === 'RATE_LIMITED') this.#countRefusal(connection, error);
+    else this.#countFailure(connection);
     answer({ ok: false, error: error.toWire() });
+  }
+
+  #logFault(connection: Connection, command: string, error: unknown): void {
+    const { id, seat } = connection;
+    this.#options.logger.error('internal_error', { connectionId: id, sessionId: seat?.sessionId, command, error });
+  }
+
+  /** What is refused for other reasons than a limit counts for none, and still has an end. */
+  #countFailure(connection: Connection): void {
+    const { services, rooms } = this.#options;
+    if (services.connectionLimits.isRefusedTooOften(connection, 'any')) {
+      setImmediate(() => rooms.end(connection, 'rate_limited'));
+    }
   }
 
   #countRefusal(connection: Connection, { limit }: TandemError): void {
     const { metrics, logger, services, rooms } = this.#options;
     if (limit !== undefined && isLimitName(limit.name)) metrics.rateLimited(limit.name);
-    const now = Date.now();
+    const now = this.#options.now();
     if (now - connection.refusalLoggedAt >= 1000) {
       connection.refusalLoggedAt = now;
       logger.info('rate_limit_exceeded', { connectionId: connection.id, ip: connection.address, limit: limit?.name });
     }
-    if (services.connectionLimits.isRefusedTooOften(connection)) {
+    if (services.connectionLimits.isRefusedTooOften(connection, 'limit')) {
       setImmediate(() => rooms.end(connection, 'rate_limited'));
     }
   }
@@ -178,6 +210,10 @@ export class Dispatch {
     const command = typeof name === 'string' ? name.slice(0, 64) : typeof name;
     emitTo(connection, 'command:failed', { command, error: outcome['error'] });
   }
+}
+
+async function seatSettled(connection: Connection): Promise<void> {
+  while (connection.seatChange !== null) await connection.seatChange;
 }
 
 function invalidPayload(issues: PayloadIssue[]): TandemError {

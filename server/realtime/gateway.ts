@@ -3,12 +3,15 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Server as EngineServer } from 'engine.io';
 import { Server } from 'socket.io';
-import { ERRORS, TandemError } from '../../protocol/errors.ts';
+import { ERRORS, TandemError, type ErrorCode } from '../../protocol/errors.ts';
+import type { Events } from '../../protocol/events.ts';
 import { isLimitName, SIZES } from '../../protocol/limits.ts';
 import type { ClientIp } from '../limits/client-ip.ts';
 import type { LimitRules } from '../limits/limit-rules.ts';
+import { SlidingWindow } from '../limits/sliding-window.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { ConnectionEnd, Metrics } from '../observability/metrics.ts';
+import { requestIdOf } from '../observability/request-id.ts';
 import type { Limits } from '../sessions/ports.ts';
 import type { HeldSeat } from '../sessions/seating.ts';
 import type { Services } from './commands/command.ts';
@@ -18,7 +21,7 @@ import { Dispatch } from './dispatch.ts';
 import { shakeHands } from './handshake.ts';
 import { emitTo, Rooms } from './rooms.ts';
 import { watchSlowReader } from './slow-reader.ts';
-import { refusalOf, refuseRequest, refuseUpgrade, type Gate } from './upgrade.ts';
+import { refusalOf, refuseRequest, refuseUpgrade, type Gate, type Refusal } from './upgrade.ts';
 
 export const SOCKET_PATH = '/socket.io';
 
@@ -43,6 +46,10 @@ export interface GatewayOptions {
   metrics: Metrics;
 }
 
+/** Lines a second that refused handshakes may write. */
+const REFUSAL_LINES = 10;
+const AUTH_FAILURES = new Set<ErrorCode>(['UNAUTHENTICATED', 'RESUME_REJECTED']);
+
 export type GatewayServices = Omit<Services, 'limits' | 'connectionLimits' | 'onSignal'>;
 
 /** The Socket.IO edge: takes connections, hands their commands to the domain, and carries events to them. */
@@ -55,6 +62,9 @@ export class Gateway {
   readonly #sendBuffers = new Map<Connection, () => number>();
   /** Engine.IO's ids of the transports that are open. */
   readonly #openIds = new Set<string>();
+  /** Transports on which a handshake was begun. */
+  readonly #greeted = new WeakSet<object>();
+  readonly #refusalLines = new SlidingWindow();
   #dispatch: Dispatch | null = null;
   #services: GatewayServices | null = null;
   #isDraining = false;
@@ -100,6 +110,7 @@ export class Gateway {
       rooms: this.rooms,
       metrics,
       logger,
+      now,
       onLateSeat: (connection) => this.#abandonSeat(connection),
     });
     this.#io.use((socket, next) => void this.#admit(socket, next));
@@ -112,24 +123,36 @@ export class Gateway {
   }
 
   handleRequest(request: IncomingMessage, response: ServerResponse): void {
-    const refusal = refusalOf(request, this.#gate);
-    if (refusal !== null && !this.#isOfOpenConnection(request)) {
+    const refusal = this.#isOfOpenConnection(request) ? null : this.#refusalOf(request, 'polling');
+    if (refusal !== null) {
       refuseRequest(request, response, refusal);
       return;
     }
+    response.setHeader('X-Request-Id', requestIdOf(request.headers['x-request-id']));
+    response.setHeader('X-Content-Type-Options', 'nosniff');
     // Engine.IO adds what it needs to the request itself.
     this.#engine.handleRequest(request, response);
   }
 
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const refusal = this.isSocketRequest(request)
-      ? refusalOf(request, this.#gate)
+      ? this.#refusalOf(request, 'websocket')
       : ({ code: 'UNKNOWN_COMMAND', detail: `WebSocket connections are served at ${SOCKET_PATH}/.` } as const);
     if (refusal !== null) {
       refuseUpgrade(request, socket, refusal);
       return;
     }
     this.#engine.handleUpgrade(request, socket, head);
+  }
+
+  /** Engine.IO would answer a transport that is not served in its own way. */
+  #refusalOf(request: IncomingMessage, transport: 'websocket' | 'polling'): Refusal | null {
+    const asked = new URL(request.url ?? '/', 'http://localhost').searchParams.get('transport');
+    if (asked !== transport || !this.#options.transports.includes(transport)) {
+      const served = this.#options.transports.join(', ');
+      return { code: 'INVALID_PAYLOAD', detail: `This transport is not served here; served are: ${served}.` };
+    }
+    return refusalOf(request, this.#gate);
   }
 
   get connectionCount(): number {
@@ -174,8 +197,34 @@ export class Gateway {
     await this.#io.close();
   }
 
+  /** One handshake for each transport: there is one namespace, and a refused client comes back on a new one. */
   async #admit(socket: TandemSocket, next: (error?: Error) => void): Promise<void> {
-    const { clientIp, limits, rules, now } = this.#options;
+    const { conn } = socket;
+    const refuse = (cause: unknown) => {
+      next(this.#connectError(socket, cause));
+      setImmediate(() => conn.close());
+    };
+    if (this.#greeted.has(conn)) {
+      refuse(new TandemError('INVALID_PAYLOAD', 'This transport has a connection already: open another one.'));
+      return;
+    }
+    this.#greeted.add(conn);
+    try {
+      const connection = this.#take(socket);
+      try {
+        connection.resumed = await this.#shakeHands(connection, socket.handshake.auth);
+        next();
+      } catch (error) {
+        this.#forget(connection);
+        throw error;
+      }
+    } catch (error) {
+      refuse(error);
+    }
+  }
+
+  #take(socket: TandemSocket): Connection {
+    const { clientIp, now } = this.#options;
     const connection = new Connection(socket, clientIp(socket.request), now());
     socket.data.connection = connection;
     this.rooms.add(connection);
@@ -183,21 +232,26 @@ export class Gateway {
     socket.conn.once('close', (reason: string) => this.#closed(connection, reason));
     // A client may fire `error` by itself, and Socket.IO reports undecodable packets by it.
     socket.on('error', () => undefined);
-    try {
-      const { seating } = this.#services ?? raise('the gateway serves nothing yet');
-      const resumed = await shakeHands(connection, socket.handshake.auth, { seating, limits, rules });
-      connection.resumed = resumed;
-      next();
-    } catch (error) {
-      this.#forget(connection);
-      next(this.#connectError(connection, error));
+    return connection;
+  }
+
+  async #shakeHands(connection: Connection, auth: unknown): Promise<Events['session:resumed'] | null> {
+    const { limits, rules } = this.#options;
+    if (this.#services === null || this.#isDraining) {
+      throw new TandemError('UNAVAILABLE', 'This instance is draining: connect again.', { retryAfterMs: 1000 });
     }
+    const resumed = await shakeHands(connection, auth, { seating: this.#services.seating, limits, rules });
+    // While it was read what this client missed, somebody else took the seat, or the host kicked it.
+    if (connection.closing !== null || (resumed !== null && connection.seat === null)) {
+      throw new TandemError('RESUME_REJECTED', 'The seat was taken or ended while it was being resumed.');
+    }
+    return resumed;
   }
 
   #open(socket: TandemSocket): void {
     const { connection } = socket.data;
     const dispatch = this.#dispatch;
-    if (connection === undefined || dispatch === null || connection.isGone) {
+    if (connection === undefined || dispatch === null || connection.isGone || connection.closing !== null) {
       socket.disconnect(true);
       return;
     }
@@ -213,7 +267,11 @@ export class Gateway {
         },
       }),
     );
-    socket.on('disconnect', (reason) => this.#closed(connection, reason));
+    socket.on('disconnect', (reason) => {
+      this.#closed(connection, reason);
+      // A client that left the namespace has nothing to do on the transport: it would keep it, and what listens to it.
+      socket.conn.close();
+    });
     // Never calls next: an event that reaches Socket.IO's emitter may be `error`, which ends the process unheard.
     socket.use((packet) => dispatch.take(connection, packet));
     this.#welcome(connection);
@@ -266,17 +324,17 @@ export class Gateway {
     this.#lose(seat);
   }
 
-  #connectError(connection: Connection, cause: unknown): Error {
-    const { logger, metrics } = this.#options;
+  #connectError(socket: TandemSocket, cause: unknown): Error {
+    const { logger, metrics, now, clientIp } = this.#options;
     const error = cause instanceof TandemError ? cause : new TandemError('INTERNAL', ERRORS.INTERNAL.title, { cause });
-    const { id: connectionId, address: ip } = connection;
-    if (error.code === 'INTERNAL') logger.error('internal_error', { connectionId, error: error.cause });
-    if (error.code === 'RATE_LIMITED') {
-      if (isLimitName(error.limit?.name)) metrics.rateLimited(error.limit.name);
-      logger.info('rate_limit_exceeded', { connectionId, ip, limit: error.limit?.name });
-    }
-    if (error.code === 'UNAUTHENTICATED' || error.code === 'RESUME_REJECTED') {
-      logger.info('auth_failed', { connectionId, ip, errorCode: error.code });
+    if (error.code === 'RATE_LIMITED' && isLimitName(error.limit?.name)) metrics.rateLimited(error.limit.name);
+    // A flood of refusals must not become a flood of lines.
+    if (this.#refusalLines.waitMs(REFUSAL_LINES, 1000, now()) === 0) {
+      this.#refusalLines.take(now());
+      const fields = { connectionId: socket.id, ip: clientIp(socket.request).address, errorCode: error.code };
+      if (error.code === 'INTERNAL') logger.error('internal_error', { ...fields, error: error.cause ?? error });
+      if (error.code === 'RATE_LIMITED') logger.info('rate_limit_exceeded', { ...fields, limit: error.limit?.name });
+      if (AUTH_FAILURES.has(error.code)) logger.info('auth_failed', fields);
     }
     // Socket.IO sends `message` and `data` of the error to the client as they are.
     return Object.assign(new Error(error.code), { data: error.toWire() });
@@ -292,8 +350,4 @@ export class Gateway {
 function endOf(connection: Connection, reason: string): ConnectionEnd {
   if (connection.closing !== null) return connection.closing;
   return reason === 'client namespace disconnect' || reason === 'transport close' ? 'client' : 'transport';
-}
-
-function raise(message: string): never {
-  throw new Error(message);
 }

@@ -58,7 +58,8 @@ export class Rooms implements SessionEvents {
     const seat = { sessionId, ...holder };
     const connection = this.#connections.get(id);
     if (connection === undefined || connection.closing !== null) {
-      this.#onOrphan(seat);
+      // Later: what is being announced right now must be heard before the seat's end is.
+      setImmediate(() => this.#onOrphan(seat));
       return;
     }
     const before = this.#bySeat.get(holder.seatId);
@@ -138,6 +139,8 @@ export class Rooms implements SessionEvents {
     if (connection.closing !== null) return;
     connection.closing = reason;
     const { socket } = connection;
+    // Still shaking hands: the handshake is refused when it gets there, and a client stays away after that.
+    if (!socket.connected) return;
     const { reconnect } = CLOSINGS[reason];
     const closing: Events['connection:closing'] = { reason, reconnect };
     if (retryAfterMs !== undefined) closing.retryAfterMs = retryAfterMs;

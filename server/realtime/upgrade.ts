@@ -13,7 +13,7 @@ export interface Gate {
   isFull: () => boolean;
 }
 
-interface Refusal {
+export interface Refusal {
   code: ErrorCode;
   detail: string;
   retryAfterSeconds?: number;

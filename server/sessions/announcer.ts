@@ -1,8 +1,8 @@
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Durability, Session } from '../../protocol/session.ts';
-import type { Connection, SessionEvents, SessionSnapshot } from './ports.ts';
-import type { LeaveOutcome, Seat, SeatHolder } from './session.ts';
+import type { Connection, Recovery, SessionEvents, SessionSnapshot } from './ports.ts';
+import type { JoinOutcome, LeaveOutcome, Seat, SeatHolder } from './session.ts';
 import { iso, viewParticipant, viewSession } from './view.ts';
 
 /** What the domain counts. */
@@ -24,17 +24,11 @@ export class Announcer {
     this.#options = options;
   }
 
-  joined(connection: Connection, seat: Seat, paired: boolean, snapshot: SessionSnapshot): void {
-    const { events, metrics, logger, now } = this.#options;
-    const { id, createdAt } = snapshot.document;
-    events.attach(connection, id, holderOf(seat));
-    const session = this.view(snapshot);
-    events.toOthers(id, seat.id, 'session:joined', { participant: viewParticipant(seat, snapshot), session });
-    if (!paired) return;
-    metrics.pairing('paired');
-    events.toAll(id, 'session:paired', { session });
-    metrics.timeToPair((now() - createdAt) / 1000);
-    logger.info('session_paired', { sessionId: id });
+  joined(connection: Connection, outcome: JoinOutcome & { kind: 'joined' }, snapshot: SessionSnapshot): void {
+    const { seat, paired, isFirst } = outcome;
+    this.#options.events.attach(connection, snapshot.document.id, holderOf(seat));
+    this.#arrived(seat, snapshot);
+    if (paired) this.#paired(isFirst, snapshot);
   }
 
   /** A new connection holds a seat that was there before. */
@@ -75,6 +69,27 @@ export class Announcer {
     this.#options.logger.info('session_closed', { sessionId: document.id, reason });
   }
 
+  /**
+   * What nobody was told when it happened, because the answer of its commit was lost. Every seat but the new ones has
+   * the connection that it had before.
+   */
+  recovered({ before, after, ended }: Recovery): void {
+    const { events } = this.#options;
+    const { id, seats } = after.document;
+    for (const { seat, reason } of ended) {
+      if (reason === 'kicked') events.closeSeat(id, seat.id, 'kicked');
+      else events.detach(id, seat.id);
+      events.toAll(id, 'session:left', { participantId: seat.id, reason, session: this.view(after) });
+    }
+    const known = new Set(before.document.seats.map((seat) => seat.id));
+    const arrived = seats.filter((seat) => !known.has(seat.id));
+    for (const seat of arrived) this.#arrived(seat, after);
+    const stayed = known.size - ended.length;
+    if (arrived.length > 0 && stayed < 2 && seats.length >= 2) this.#paired(!before.document.everPaired, after);
+    if (isUpdated(before, after)) this.updated(after);
+    if (before.document.closed === null) this.closed(after);
+  }
+
   idle(sessionId: string, closesAt: number): void {
     this.#options.events.toAll(sessionId, 'session:idle', { closesAt: iso(closesAt) });
   }
@@ -82,6 +97,28 @@ export class Announcer {
   view(snapshot: SessionSnapshot): Session {
     return viewSession(snapshot, this.#options.durability, this.#options.now());
   }
+
+  #arrived(seat: Seat, snapshot: SessionSnapshot): void {
+    const payload = { participant: viewParticipant(seat, snapshot), session: this.view(snapshot) };
+    this.#options.events.toOthers(snapshot.document.id, seat.id, 'session:joined', payload);
+  }
+
+  #paired(isFirst: boolean, snapshot: SessionSnapshot): void {
+    const { events, metrics, logger, now } = this.#options;
+    const { id, createdAt } = snapshot.document;
+    metrics.pairing('paired');
+    events.toAll(id, 'session:paired', { session: this.view(snapshot) });
+    // A re-pairing says nothing of how long people take to find each other.
+    if (isFirst) metrics.timeToPair((now() - createdAt) / 1000);
+    logger.info('session_paired', { sessionId: id });
+  }
+}
+
+/** Whether clients see another lock, code or host. */
+function isUpdated({ document: before }: SessionSnapshot, { document: after }: SessionSnapshot): boolean {
+  if (before.locked !== after.locked || before.code?.value !== after.code?.value) return true;
+  const [was, is] = [before, after].map(({ seats }) => seats.find(({ role }) => role === 'host')?.id);
+  return was !== is && is !== undefined;
 }
 
 export function holderOf(seat: Seat): SeatHolder {

@@ -38,50 +38,71 @@ export class History {
   async #after(sessionId: string, afterSeq: number, limit: number): Promise<HistoryPage | null> {
     const log = await this.#state.readLog(sessionId, { afterSeq, limit });
     if (log === null) return null;
-    let messages: readonly Message[] = log.messages;
+    let found = measuredOf(log);
     if (afterSeq + 1 < log.firstSeq && afterSeq < log.lastSeq) {
-      const older = await this.#durable.readMessages(sessionId, { afterSeq, limit });
-      messages = [...older, ...log.messages.filter(({ seq }) => seq > (older.at(-1)?.seq ?? 0))].slice(0, limit);
+      const older = (await this.#durable.readMessages(sessionId, { afterSeq, limit })).map(measured);
+      const newest = older.at(-1)?.message.seq ?? 0;
+      found = [...older, ...found.filter(({ message }) => message.seq > newest)].slice(0, limit);
     }
-    const kept = fitting(messages, 'first');
+    const kept = fitting(found, 'first');
+    // The database may have more than was shown when the log was looked at: no page ends above its own head.
+    const lastSeq = Math.max(log.lastSeq, found.at(-1)?.message.seq ?? 0);
+    const durableSeq = Math.max(log.durableSeq, lastSeq === log.lastSeq ? 0 : lastSeq);
     const last = kept.at(-1)?.seq ?? afterSeq;
-    return page(log, kept, last < log.lastSeq && kept.length > 0);
+    return page({ ...log, lastSeq, durableSeq }, kept, last < lastSeq && kept.length > 0);
   }
 
   async #before(sessionId: string, floorSeq: number, beforeSeq: number, limit: number): Promise<HistoryPage | null> {
     const log = await this.#state.readLog(sessionId, { beforeSeq, limit });
     if (log === null) return null;
-    let messages: readonly Message[] = log.messages;
+    let found = measuredOf(log);
     let isExhausted = false;
-    const lowest = messages[0]?.seq ?? Math.min(beforeSeq, log.lastSeq + 1);
-    if (messages.length < limit && lowest > floorSeq + 1) {
-      const wanted = limit - messages.length;
+    const lowest = found[0]?.message.seq ?? Math.min(beforeSeq, log.lastSeq + 1);
+    if (found.length < limit && lowest > floorSeq + 1) {
+      const wanted = limit - found.length;
       const older = await this.#durable.readMessages(sessionId, { beforeSeq: lowest, limit: wanted });
       isExhausted = older.length < wanted;
-      messages = [...older, ...messages];
+      found = [...older.map(measured), ...found];
     }
-    const visible = messages.filter(({ seq }) => seq > floorSeq);
+    const visible = found.filter(({ message }) => message.seq > floorSeq);
     const kept = fitting(visible, 'last');
     const first = kept[0]?.seq ?? 0;
     return page(log, kept, first > floorSeq + 1 && !(isExhausted && kept.length === visible.length));
   }
 }
 
-function page(log: LogPage, messages: Message[], hasMore: boolean): HistoryPage {
-  const { lastSeq, durableSeq, epoch } = log;
+/** A message and its bytes as JSON. */
+interface Measured {
+  readonly message: Message;
+  readonly bytes: number;
+}
+
+function measured(message: Message): Measured {
+  return { message, bytes: Buffer.byteLength(JSON.stringify(message)) };
+}
+
+/** The log knows the sizes: to stringify a page of 256 KiB only to measure it would take a millisecond. */
+function measuredOf({ messages, messageBytes }: LogPage): readonly Measured[] {
+  return messages.map((message, index) => {
+    const bytes = messageBytes[index];
+    return bytes === undefined ? measured(message) : { message, bytes };
+  });
+}
+
+function page({ lastSeq, durableSeq, epoch }: LogPage, messages: Message[], hasMore: boolean): HistoryPage {
   return { messages, hasMore, lastSeq, durableSeq, epoch };
 }
 
 /** As many from that end as one packet may carry, and at least one. */
-function fitting(messages: readonly Message[], from: 'first' | 'last'): Message[] {
-  const ordered = from === 'first' ? [...messages] : [...messages].reverse();
-  let bytes = 2;
+function fitting(found: readonly Measured[], from: 'first' | 'last'): Message[] {
+  const ordered = from === 'first' ? [...found] : [...found].reverse();
+  let total = 2;
   let count = 0;
-  for (const message of ordered) {
-    bytes += Buffer.byteLength(JSON.stringify(message)) + 1;
-    if (bytes > SIZES.page && count > 0) break;
+  for (const { bytes } of ordered) {
+    total += bytes + 1;
+    if (total > SIZES.page && count > 0) break;
     count += 1;
   }
-  const kept = ordered.slice(0, count);
+  const kept = ordered.slice(0, count).map(({ message }) => message);
   return from === 'first' ? kept : kept.reverse();
 }

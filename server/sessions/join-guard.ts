@@ -27,11 +27,12 @@ export class JoinGuard {
   async admit(ip: string, onDelay?: (delayMs: number) => void): Promise<void> {
     const { limits, failuresOfIp, failuresInTotal, sleep = delay } = this.#options;
     const own = failuresOfIp(ip);
-    const waitMs = own === null ? 0 : await limits.waitOf(own);
-    if (own !== null && waitMs > 0) throw rateLimited(own.info, waitMs);
+    await this.#refuseBlocked(own);
     if (failuresInTotal === null || (await limits.waitOf(failuresInTotal)) === 0) return;
     onDelay?.(SLOWED_JOIN_MS);
     await sleep(SLOWED_JOIN_MS);
+    // Guesses that waited side by side: those that woke first may have used up what this address had left.
+    await this.#refuseBlocked(own);
   }
 
   /** A code that leads nowhere. */
@@ -40,5 +41,10 @@ export class JoinGuard {
     for (const request of [failuresOfIp(ip), failuresInTotal]) {
       if (request !== null) await limits.recordFailure(request);
     }
+  }
+
+  async #refuseBlocked(own: LimitRequest | null): Promise<void> {
+    const waitMs = own === null ? 0 : await this.#options.limits.waitOf(own);
+    if (own !== null && waitMs > 0) throw rateLimited(own.info, waitMs);
   }
 }

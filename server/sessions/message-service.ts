@@ -3,9 +3,9 @@ import type { LimitRequest } from '../../protocol/limits.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import type { History, HistoryPage } from './history.ts';
 import type { Accepted, AppendResult, FindSendResult, LogRange, SessionEvents, SessionState } from './ports.ts';
+import { readerSeat } from './reader-seat.ts';
 import { invalid, rateLimited, refused } from './refusals.ts';
 import type { HeldSeat } from './seating.ts';
-import { readerSeat } from './session-service.ts';
 
 export interface MessageServiceOptions {
   state: SessionState;

@@ -80,6 +80,8 @@ export interface LogPage {
   /** Lowest seq that the log still holds; `lastSeq + 1` when it is empty. */
   readonly firstSeq: number;
   readonly messages: readonly Message[];
+  /** Bytes of each of these messages as JSON. */
+  readonly messageBytes: readonly number[];
 }
 
 export type ReceiptResult =
@@ -108,6 +110,8 @@ export interface StateCounts {
   readonly participants: { readonly online: number; readonly away: number };
   /** Writes that wait for the durable store. */
   readonly backlog: number;
+  /** How long the oldest of them has been waiting, in milliseconds; 0 when none waits. */
+  readonly oldestWriteAgeMs: number;
 }
 
 /**
@@ -122,6 +126,9 @@ export interface StateCounts {
  *   horizon, and its repetition is recognised before any limit, and after the close.
  * - Of two changes that exclude each other (the last seat, one code, one key) exactly one happens.
  * - A method that rejects with `UNAVAILABLE` has an unknown outcome; repeating it with the same id or key is safe.
+ * - What was stored although its method rejected becomes visible all the same, at the latest with the next `takeDue`:
+ *   the recovery listener hears of the changes, then the message listener of the messages, then, if the session was
+ *   closed, the recovery listener of the close.
  */
 export interface SessionState {
   /** `onVisible` runs only when the session was created. */
@@ -167,6 +174,19 @@ export interface SessionState {
 
 /** Called for each message when it becomes visible; `sender` is who must not get it again. */
 export type MessageListener = (message: Message, sender: SeatHolder) => void;
+
+/** What a session became by changes that were stored although their callers were told that this is unknown. */
+export interface Recovery {
+  /** What was visible when the answer was lost. */
+  readonly before: SessionSnapshot;
+  /** What is stored. A seat that is new is away: whoever took it was not told so. */
+  readonly after: SessionSnapshot;
+  /** Seats of `before` that are no more. */
+  readonly ended: readonly Pick<EndedSeat, 'seat' | 'reason'>[];
+}
+
+/** Called after a failed write, before anything else becomes visible of the session; nothing may have changed. */
+export type RecoveryListener = (recovery: Recovery) => void;
 
 /** A session as the durable store keeps it. Presence, generations and connections are not part of it: a restart forgets them. */
 export interface StoredSession {

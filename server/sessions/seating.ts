@@ -10,6 +10,7 @@ import type { JoinGuard } from './join-guard.ts';
 import { normalizeCode } from './pairing-code.ts';
 import type { Connection, SessionEvents, SessionSnapshot, SessionState } from './ports.ts';
 import { invalid, refused } from './refusals.ts';
+import { readerSeat } from './reader-seat.ts';
 import { hashKey, hashToken, newResumeToken } from './secrets.ts';
 import {
   heldSeat,
@@ -131,7 +132,7 @@ export class Seating {
     if (sessionId === null) return this.#missed(caller);
     const rule = joinSession(code, newcomer, retryHorizonMs);
     const result = await state.change(sessionId, rule, (outcome, snapshot) => {
-      if (outcome.kind === 'joined') announcer.joined(caller.connection, outcome.seat, outcome.paired, snapshot);
+      if (outcome.kind === 'joined') announcer.joined(caller.connection, outcome, snapshot);
       if (outcome.kind === 'retaken') announcer.taken(caller.connection, outcome.seat, outcome.wasAway, snapshot);
     });
     if (result.kind !== 'decided' || result.outcome.kind === 'code_dead') return this.#missed(caller);
@@ -153,12 +154,14 @@ export class Seating {
       if (outcome.kind === 'rejected') return;
       announcer.taken(connection, outcome.seat, outcome.kind === 'resumed' && outcome.wasAway, snapshot);
     });
-    if (result.kind !== 'decided' || result.outcome.kind === 'rejected') {
+    const missed =
+      result.kind !== 'decided' || result.outcome.kind === 'rejected'
+        ? null
+        : await this.#missedBy(result.outcome.seat, result.snapshot, input);
+    if (missed === null) {
       metrics.resume('rejected');
       throw refused('rejected');
     }
-    const { seat } = result.outcome;
-    const missed = await this.#missedBy(seat, result.snapshot, input);
     metrics.resume(missed.reset ? 'reset' : 'resumed');
     logger.info('session_resumed', { sessionId, participantId, connectionId: connection.id });
     return missed;
@@ -188,6 +191,7 @@ export class Seating {
       if (outcome.kind === 'retaken') announcer.taken(caller.connection, outcome.seat, outcome.wasAway, snapshot);
     });
     if (result.kind !== 'decided' || result.outcome.kind === 'gone') return null;
+    await state.touch(sessionId, holderOf(result.outcome.seat));
     return this.#seated(result.snapshot, result.outcome.seat.id, token);
   }
 
@@ -197,7 +201,8 @@ export class Seating {
     throw refused('code_dead');
   }
 
-  async #missedBy(seat: Seat, before: SessionSnapshot, input: ResumeInput): Promise<Events['session:resumed']> {
+  /** Null when the seat went elsewhere while this was read: kicked, timed out, or taken by a later connection. */
+  async #missedBy(seat: Seat, before: SessionSnapshot, input: ResumeInput): Promise<Events['session:resumed'] | null> {
     const { state, history, announcer } = this.#options;
     const { sessionId, lastSeq, durableSeq } = input;
     const { document } = before;
@@ -209,11 +214,12 @@ export class Seating {
     const range = { afterSeq: start, limit: SIZES.resumedMessages };
     const page = await history.read({ sessionId, floorSeq, range });
     const snapshot = await state.read(sessionId);
-    if (page === null || snapshot === null) throw refused('rejected');
+    const own = snapshot === null ? undefined : readerSeat(snapshot, holderOf(seat));
+    if (page === null || snapshot === null || own === undefined) return null;
     const firstSeq = page.messages[0]?.seq ?? page.lastSeq + 1;
     return {
       session: announcer.view(snapshot),
-      self: { participantId: seat.id, role: seat.role },
+      self: { participantId: own.id, role: own.role },
       messages: page.messages,
       hasMore: page.hasMore,
       gap: firstSeq > start + 1 ? { fromSeq: start + 1, toSeq: firstSeq - 1 } : null,

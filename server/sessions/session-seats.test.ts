@@ -36,7 +36,7 @@ import type { SeatHolder, SessionDocument } from './session.ts';
 describe('a join', () => {
   it('takes the next seat as a guest, from the head of the session on', () => {
     const { document, outcome } = changed(newSession(), joining('bob'), { lastSeq: 7, now: NOW + 5 });
-    expect(outcome).toMatchObject({ kind: 'joined', paired: true });
+    expect(outcome).toMatchObject({ kind: 'joined', paired: true, isFirst: true });
     expect(document.seats.map(({ id, role }) => [id, role])).toEqual([
       ['ann', 'host'],
       ['bob', 'guest'],
@@ -51,7 +51,7 @@ describe('a join', () => {
     expect(changed(three, joining('cem')).outcome).toMatchObject({ kind: 'joined', paired: false });
     const alone = after(three, leaveSession(holder('bob')));
     expect(statusOf(alone)).toBe('waiting');
-    expect(changed(alone, joining('cem')).outcome).toMatchObject({ kind: 'joined', paired: true });
+    expect(changed(alone, joining('cem')).outcome).toMatchObject({ kind: 'joined', paired: true, isFirst: false });
   });
 
   const full = room(2, 'bob');

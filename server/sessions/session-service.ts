@@ -4,14 +4,13 @@ import type { Self, Session } from '../../protocol/session.ts';
 import type { Announcer } from './announcer.ts';
 import type { CodeSource } from './code-source.ts';
 import { closeWhenDue, type Timings } from './deadlines.ts';
-import type { DueSession, SessionEvents, SessionSnapshot, SessionState } from './ports.ts';
+import type { DueSession, Recovery, SessionEvents, SessionState } from './ports.ts';
+import { readerSeat } from './reader-seat.ts';
 import { invalid, refused } from './refusals.ts';
 import type { HeldSeat } from './seating.ts';
 import {
   closeByHost,
   dropConnection,
-  findSeat,
-  heldSeat,
   kickParticipant,
   leaveSession,
   lockSession,
@@ -38,6 +37,8 @@ export class SessionService {
   /** Leaves an open session, or turns away from a closed one. Throws `NOT_IN_SESSION`. */
   async leave(seat: HeldSeat): Promise<void> {
     const { state, events, announcer } = this.#options;
+    // Before: once it has left, this seat is nobody whose command could count.
+    await this.#touch(seat);
     const result = await state.change(seat.sessionId, leaveSession(seat), (outcome, snapshot) => {
       if (outcome.kind === 'not_seated') return;
       events.detach(seat.sessionId, seat.seatId);
@@ -143,6 +144,11 @@ export class SessionService {
     }
   }
 
+  /** Writes that failed turn out to be stored: what they changed happens now, for whoever is connected. */
+  recovered(recovery: Recovery): void {
+    this.#options.announcer.recovered(recovery);
+  }
+
   /** Tells every session whose head moved; how often is the caller's. */
   async announceHeads(): Promise<void> {
     for (const { sessionId, ...head } of await this.#options.state.takeMovedHeads()) {
@@ -153,9 +159,4 @@ export class SessionService {
   async #touch(seat: HeldSeat): Promise<void> {
     await this.#options.state.touch(seat.sessionId, seat);
   }
-}
-
-/** The seat of a connection that may read: of the connection that holds it, or of any in a closed session. */
-export function readerSeat({ document }: SessionSnapshot, holder: HeldSeat): ReturnType<typeof findSeat> {
-  return document.closed === null ? heldSeat(document, holder) : findSeat(document, holder.seatId);
 }

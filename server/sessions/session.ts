@@ -150,7 +150,8 @@ export function heldSeat(session: SessionDocument, holder: SeatHolder): Seat | u
 }
 
 export type JoinOutcome =
-  | { kind: 'joined'; seat: Seat; paired: boolean }
+  /** `isFirst`: no second participant ever arrived before. */
+  | { kind: 'joined'; seat: Seat; paired: boolean; isFirst: boolean }
   | { kind: 'retaken'; seat: Seat; wasAway: boolean }
   | { kind: 'code_dead' }
   | { kind: 'session_full' }
@@ -169,7 +170,9 @@ export function joinSession(code: string, guest: NewSeat, retryHorizonMs: number
     const seat = seatOf(guest, session.seats.length === 0 ? 'host' : 'guest', context);
     const seats = [...session.seats, seat];
     const paired = seats.length === 2;
-    return lasting({ ...session, seats, everPaired: session.everPaired || paired }, { kind: 'joined', seat, paired });
+    const isFirst = paired && !session.everPaired;
+    const everPaired = session.everPaired || paired;
+    return lasting({ ...session, seats, everPaired }, { kind: 'joined', seat, paired, isFirst });
   };
 }
 
@@ -230,7 +233,8 @@ export type LeaveOutcome =
 
 export function leaveSession(holder: SeatHolder): Rule<LeaveOutcome> {
   return (session, { now }) => {
-    const seat = heldSeat(session, holder);
+    // Readers of a closed session hold its seats together, and a restart forgets their generations.
+    const seat = session.closed === null ? heldSeat(session, holder) : findSeat(session, holder.seatId);
     if (seat === undefined) return keep({ kind: 'not_seated' });
     if (session.closed !== null) return keep({ kind: 'session_closed' });
     return freeSeat(session, seat, 'left', now);

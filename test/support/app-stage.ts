@@ -7,12 +7,13 @@ import { Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, beforeEach, expect } from '@jest/globals';
 import { createApp, type AppOptions } from '../../server/http/app.ts';
+import { hardenServer, SERVER_OPTIONS } from '../../server/http/harden-server.ts';
 import { createClientIp } from '../../server/limits/client-ip.ts';
 import { createHealth, type Health } from '../../server/observability/health.ts';
 import { createLogger, type Logger } from '../../server/observability/logger.ts';
 import { createMetrics, type Metrics } from '../../server/observability/metrics.ts';
 
-/** The Express app on a free port, with pages of its own and a health that tests can turn. */
+/** The Express app on a free port, behind the bounds of the real server, with pages of its own and a health that tests can turn. */
 export class AppStage {
   url = '';
   logged = '';
@@ -81,8 +82,16 @@ export class AppStage {
     headers = '',
     base = this.url,
   ): Promise<{ status: number; head: string; body: string }> {
+    return await this.wire(
+      `${method} ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${headers}\r\n`,
+      base,
+    );
+  }
+
+  /** Sends bytes that need not be a request, and reads until the server ends the connection. */
+  async wire(bytes: string, base = this.url): Promise<{ status: number; head: string; body: string }> {
     const socket = connect(Number(new URL(base).port), '127.0.0.1');
-    socket.write(`${method} ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${headers}\r\n`);
+    socket.write(bytes);
     const answer = await text(socket);
     const [head = '', ...body] = answer.split('\r\n\r\n');
     return { status: Number(head.split(' ')[1]), head, body: body.join('\r\n\r\n') };
@@ -100,7 +109,8 @@ export class AppStage {
       isProduction: false,
       ...options,
     });
-    const server = createServer(app);
+    const server = createServer(SERVER_OPTIONS, app);
+    hardenServer(server);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
   }

@@ -49,6 +49,16 @@ describe('docs/operations.md', () => {
       .map((name) => [name, VARIABLES[name].default]);
     expect(documentedVariables().sort()).toEqual(coded.sort());
   });
+
+  it('lists every log event that the code knows, and no other', () => {
+    const [, type = ''] = /export type LogEvent =\n(.*?);\n/s.exec(read('server/observability/logger.ts')) ?? [];
+    const coded = [...type.matchAll(/\| '(\w+)'/g)].map(([, event]) => event);
+    const [, section = ''] = /^## Logs$(.*?)^## /ms.exec(read('docs/operations.md').split('## Health')[1] ?? '') ?? [];
+    const rows = [...section.matchAll(/^\| (`.*?`) \|/gm)].map(([, cell = '']) => cell);
+    const documented = rows.flatMap((cell) => [...cell.matchAll(/`(\w+)`/g)].map(([, event]) => event));
+    expect(documented).toContain('server_started');
+    expect(documented.sort()).toEqual(coded.sort());
+  });
 });
 
 describe('links between the pages', () => {

@@ -1,67 +1,65 @@
 import { isUtf8 } from 'node:buffer';
-import type { IncomingMessage } from 'node:http';
-import express, { type RequestHandler } from 'express';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { promisify } from 'node:util';
+import express, { type Request, type RequestHandler, type Response } from 'express';
 import { TandemError, type PayloadIssue } from '../../../protocol/errors.ts';
 import { inspectJson } from '../../../protocol/json.ts';
 import { SIZES } from '../../../protocol/limits.ts';
 
 const MAX_BODY_BYTES = 64 * 1024;
 
+const parser: RequestHandler = express.json({
+  // Decompressing before anybody is known is a way to exhaust memory (CVE-2026-111497).
+  inflate: false,
+  limit: MAX_BODY_BYTES,
+  strict: true,
+  // Decided before: a type that the parser reads otherwise must not get past it unread.
+  type: () => true,
+  verify: (_request, _response, bytes) => {
+    // The parser would put U+FFFD for bytes that are not UTF-8, and change what was sent.
+    if (!isUtf8(bytes)) throw invalid('the body is not UTF-8');
+  },
+});
+const parse = promisify<Request, Response>(parser);
+
 /**
- * Reads the body of an API request. What gets past it is absent or one JSON object, uncompressed, in UTF-8, of at most
- * 64 KiB, not deeper than 32, and without what Postgres or a prototype would choke on.
+ * Reads the body into `request.body`; every route that takes a body has it read by this, through `resource`. What gets
+ * past it is absent or one JSON object, uncompressed, in UTF-8, of at most 64 KiB, not deeper than 32, and without what
+ * Postgres or a prototype would choke on. Rejects with the refusal.
  */
-export function jsonBody(): RequestHandler[] {
-  return [
-    checkHeaders,
-    express.json({
-      // Decompressing before anybody is known is a way to exhaust memory (CVE-2026-111497).
-      inflate: false,
-      limit: MAX_BODY_BYTES,
-      strict: true,
-      // Decided above: a type that the parser reads otherwise must not get past it unread.
-      type: () => true,
-      verify: (_request, _response, bytes) => {
-        // The parser would put U+FFFD for bytes that are not UTF-8, and change what was sent.
-        if (!isUtf8(bytes)) throw invalid('the body is not UTF-8');
-      },
-    }),
-    checkValue,
-  ];
+export async function readJsonBody(request: Request, response: Response): Promise<void> {
+  checkHeaders(request);
+  await parse(request, response);
+  checkValue(request.body);
 }
 
-const checkHeaders: RequestHandler = (request, _response, next) => {
-  if (!hasBody(request)) {
-    next();
-  } else if (request.headers['content-encoding'] !== undefined) {
-    next(new TandemError('UNSUPPORTED_MEDIA_TYPE', 'Send the body without Content-Encoding.'));
-  } else if (!isJsonType(request.headers['content-type'])) {
-    next(new TandemError('UNSUPPORTED_MEDIA_TYPE', 'Send the body as application/json in UTF-8.'));
-  } else if (Number(request.headers['content-length']) > MAX_BODY_BYTES) {
+function checkHeaders({ headers }: IncomingMessage): void {
+  if (!hasBody(headers)) return;
+  if (headers['content-encoding'] !== undefined) {
+    throw new TandemError('UNSUPPORTED_MEDIA_TYPE', 'Send the body without Content-Encoding.');
+  }
+  if (!isJsonType(headers['content-type'])) {
+    throw new TandemError('UNSUPPORTED_MEDIA_TYPE', 'Send the body as application/json in UTF-8.');
+  }
+  if (Number(headers['content-length']) > MAX_BODY_BYTES) {
     // The parser would read such a body to its end before it refuses it.
-    next(new TandemError('PAYLOAD_TOO_LARGE', 'The body must not be larger than 64 KiB.'));
-  } else {
-    next();
+    throw new TandemError('PAYLOAD_TOO_LARGE', 'The body must not be larger than 64 KiB.');
   }
-};
+}
 
-const checkValue: RequestHandler = (request, _response, next) => {
-  const body: unknown = request.body;
-  if (body === undefined) {
-    next();
-    return;
-  }
+function checkValue(body: unknown): void {
+  if (body === undefined) return;
   const issue = Array.isArray(body)
     ? { path: '', message: 'expected an object, received an array' }
     : (inspectJson(body, SIZES.depth) ?? pollution(body));
-  next(issue === null ? undefined : invalid(issue.message, issue.path));
-};
+  if (issue !== null) throw invalid(issue.message, issue.path);
+}
 
 function invalid(message: string, path = ''): TandemError {
   return new TandemError('INVALID_PAYLOAD', undefined, { issues: [{ path, message }] });
 }
 
-function hasBody({ headers }: IncomingMessage): boolean {
+function hasBody(headers: IncomingHttpHeaders): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 

@@ -29,7 +29,11 @@ export function securityHeaders(isProduction: boolean): RequestHandler[] {
     xFrameOptions: { action: 'deny' },
   });
   if (!isProduction) return [base];
-  const transport = helmet.strictTransportSecurity({ maxAge: 365 * 24 * 60 * 60 });
+  const transport = helmet.strictTransportSecurity({
+    maxAge: 365 * 24 * 60 * 60,
+    // What else runs below this name is not ours to decide about, and may have no HTTPS.
+    includeSubDomains: false,
+  });
   return [
     base,
     (request, response, next) => {

@@ -25,6 +25,7 @@ export function metricsRoutes({ metrics, logger, clientIp, metricsToken }: Metri
         const token = bearerToken(request);
         if (token === null || !isSameSecret(token, metricsToken)) {
           const { requestId } = contextOf(response);
+          metrics.auth('rejected');
           logger.warn('auth_failed', { requestId, ip: clientIp(request).address, reason: 'metrics_token' });
           throw new TandemError('UNAUTHENTICATED', 'Send the metrics token as Authorization: Bearer.');
         }

@@ -1,8 +1,12 @@
 import type { RequestHandler, Router } from 'express';
 import { TandemError } from '../../../protocol/errors.ts';
+import { readJsonBody } from '../middleware/json-body.ts';
 import { contextOf } from '../middleware/request-context.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+/** A body that comes with these means nothing (RFC 9110, 9.3.1), and is thrown away unread. */
+const BODILESS: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 
 /** One route with all of its methods. */
 export function resource(router: Router, pattern: string, handlers: Partial<Record<Method, RequestHandler>>): void {
@@ -11,7 +15,7 @@ export function resource(router: Router, pattern: string, handlers: Partial<Reco
 
 /**
  * HEAD goes with GET, OPTIONS tells the methods, and any other is refused with `Allow` instead of looking like a route
- * that does not exist. `label` is what metrics call the route.
+ * that does not exist. Only then is the body looked at, and of GET none is read. `label` is what metrics call the route.
  */
 export function methods(label: string, handlers: Partial<Record<Method, RequestHandler>>): RequestHandler {
   const byMethod = new Map<string, RequestHandler>(Object.entries(handlers));
@@ -22,6 +26,7 @@ export function methods(label: string, handlers: Partial<Record<Method, RequestH
     contextOf(response).route = label;
     const handler = byMethod.get(request.method);
     if (handler !== undefined) {
+      if (!BODILESS.has(request.method)) await readJsonBody(request, response);
       await handler(request, response, next);
       return;
     }

@@ -116,6 +116,31 @@ describe('metrics', () => {
     });
   });
 
+  it('count tokens that are refused', async () => {
+    await stage.withServer({ metricsToken: 'the-metrics-token' }, async (base) => {
+      const rejected = async () =>
+        Number(/^tandem_auth_total\{outcome="rejected"\} (\d+)$/m.exec((await stage.metrics.text()).body)?.[1]);
+      const before = await rejected();
+      await (await fetch(`${base}/metrics`)).text();
+      await (await fetch(`${base}/metrics`, { headers: { Authorization: 'Bearer wrong' } })).text();
+      expect(await rejected()).toBe(before + 2);
+      await (await fetch(`${base}/metrics`, { headers: { Authorization: 'Bearer the-metrics-token' } })).text();
+      expect(await rejected()).toBe(before + 2);
+    });
+  });
+
+  it('refuse a token of 20 kB as any other, and headers of 40 kB as too large', async () => {
+    await stage.withServer({ metricsToken: 'the-metrics-token' }, async (base) => {
+      const get = (size: number) => stage.raw('GET', '/metrics', `Authorization: Bearer ${'x'.repeat(size)}\r\n`, base);
+      const refused = await get(20_000);
+      expect(refused.status).toBe(401);
+      expect(JSON.parse(refused.body)).toMatchObject({ code: 'UNAUTHENTICATED' });
+      const tooLarge = await get(40_000);
+      expect(tooLarge.status).toBe(431);
+      expect(JSON.parse(tooLarge.body)).toMatchObject({ status: 431, detail: expect.stringContaining('32 KiB') });
+    });
+  });
+
   it('take no token that is sent twice', async () => {
     await stage.withServer({ metricsToken: 'the-metrics-token' }, async (base) => {
       const header = 'Authorization: Bearer the-metrics-token\r\n';

@@ -13,32 +13,40 @@ export function sendMessage(services: Services): Command {
     schema: schemas.send(services.maxBodyBytes),
     reservesOwnLimits: true,
     handle: async (connection, { id, type, body: { body, bodyJson } }) => {
-      const sent = await send(services, connection, seatOf(connection), { id, type, body, bodyJson });
+      const sent = await send(services, connection, { id, type, body, bodyJson });
       const { seq, sentAt, epoch, durableSeq, duplicate } = sent;
       return { id, seq, sentAt: iso(sentAt), epoch, durableSeq, duplicate };
     },
   });
 }
 
-/** A repetition is answered even when the limits are exhausted; what is not a new message takes no point of them. */
-async function send(services: Services, connection: Connection, seat: HeldSeat, input: SendInput): Promise<Sent> {
+/**
+ * A repetition is answered even when the limits are exhausted, and takes no point of any. What is refused takes no
+ * point of the message limits; it was a command all the same.
+ */
+async function send(services: Services, connection: Connection, input: SendInput): Promise<Sent> {
   const { messages, limits, connectionLimits } = services;
-  let giveBack: () => void;
+  let reserved: { commands: () => void; messages: () => void };
   try {
-    giveBack = connectionLimits.reserve(connection, ['commands', 'messages']);
+    const commands = connectionLimits.reserve(connection, ['commands']);
+    reserved = { commands, messages: connectionLimits.reserve(connection, ['messages']) };
   } catch (error) {
-    return repeated(services, seat, input, error);
+    return repeated(services, seatOf(connection), input, error);
   }
   try {
+    const seat = seatOf(connection);
     const shared = limitRequests(limits, [
       ['messages_user', seat.seatId],
       ['messages_ip', connection.ip],
     ]);
     const sent = await messages.send(seat, input, shared);
-    if (sent.duplicate) giveBack();
+    if (sent.duplicate) {
+      reserved.commands();
+      reserved.messages();
+    }
     return sent;
   } catch (error) {
-    giveBack();
+    reserved.messages();
     throw error;
   }
 }

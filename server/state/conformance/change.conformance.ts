@@ -17,7 +17,7 @@ export function changing({ test }: Suite): void {
     expect(seen).toEqual([snapshot]);
     expect(await h.state.read(document.id)).toEqual(snapshot);
     expect(await readLog(h, document.id, { afterSeq: 0, limit: 10 })).toEqual({
-      ...{ epoch: 1, lastSeq: 0, durableSeq: 0, firstSeq: 1, messages: [] },
+      ...{ epoch: 1, lastSeq: 0, durableSeq: 0, firstSeq: 1, messages: [], messageBytes: [] },
     });
   });
 

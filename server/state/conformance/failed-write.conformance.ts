@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals';
 import { Random, seedOfRun } from '../../../test/support/random.ts';
 import type { AppendRequest, AppendResult } from '../../sessions/ports.ts';
-import { closeByHost } from '../../sessions/session.ts';
+import { closeByHost, findSeat, kickParticipant, leaveSession } from '../../sessions/session.ts';
 import type { CommitFailure, Suite } from './suite.conformance.ts';
 import { expectKind, expectUnknownOutcome, failure, settle } from './outcome.conformance.ts';
 import { createRoom, ignore, join, joinRule, newDocument, pair, read, tryJoin } from './room.conformance.ts';
@@ -37,22 +37,92 @@ export function failing({ testWith }: Suite): void {
     expect(deliveredSeqs(h, room.id)).toEqual([1, 2, 3, 4]);
   });
 
-  testWith(['unknown_stored'], 'but was stored is recognised by its id, and is not lost on the others', async (h) => {
+  testWith(['unknown_stored'], 'but was stored is recognised by its id, and is delivered in its place', async (h) => {
     const { room, guest } = await roomWithMessages(h, 2);
     await h.state.takeMovedHeads();
     h.failNextCommit('unknown_stored');
     const request = message(room, guest);
     expectUnknownOutcome(await failure(h.state.append(request)));
     expect(expectKind(await h.state.append(request), 'duplicate').seq).toBe(3);
-    const heads = await h.state.takeMovedHeads();
-    const isTold = deliveredSeqs(h, room.id).includes(3) || heads.some(({ lastSeq }) => lastSeq === 3);
-    expect(isTold).toBe(true);
+    expect(await h.state.takeMovedHeads()).toMatchObject([{ sessionId: room.id, lastSeq: 3 }]);
     expect((await read(h, room.id)).lastSeq).toBe(3);
     expect(await sendOk(h, room, room.host)).toBe(4);
-    const seqs = deliveredSeqs(h, room.id);
-    expect(seqs.filter((seq) => seq !== 3)).toEqual([1, 2, 4]);
+    expect(deliveredSeqs(h, room.id)).toEqual([1, 2, 3, 4]);
     const page = await readLog(h, room.id, { afterSeq: 0, limit: 10 });
     expect(seqsOf(page)).toEqual(range(page.firstSeq, 4));
+    // The sender was told that its message may be lost: it may hear of it like everybody else.
+    const [late] = h.deliveries.filter((one) => one.message.sessionId === room.id && one.message.seq === 3);
+    expect(late?.message).toMatchObject({ id: request.id, body: request.body, type: request.type, from: guest.seatId });
+    expect(late?.sender.seatId).toBe(guest.seatId);
+    expect(late?.sender.generation).not.toBe(guest.generation);
+  });
+
+  testWith(['unknown_stored'], 'but was stored delivers a whole burst once and in order', async (h) => {
+    const { room, guest } = await roomWithMessages(h, 1);
+    h.failNextCommit('unknown_stored');
+    const requests = range(1, 40).map((index) => message(room, index % 2 === 0 ? guest : room.host));
+    const answers = await Promise.all(requests.map((request) => settle(h.state.append(request))));
+    for (const answer of answers) if (answer.status === 'rejected') expectUnknownOutcome(answer.reason);
+    await Promise.all(requests.map((request) => h.state.append(request)));
+    expect(deliveredSeqs(h, room.id)).toEqual(range(1, 41));
+  });
+
+  testWith(['unknown_stored'], 'but was stored is a kick that is told, as a kick', async (h) => {
+    const { room, guest } = await roomWithMessages(h, 1);
+    h.failNextCommit('unknown_stored');
+    expectUnknownOutcome(await failure(h.state.change(room.id, kickParticipant(room.host, guest.seatId))));
+    expect(h.recoveries).toEqual([]);
+    expect((await read(h, room.id)).document.seats).toHaveLength(1);
+    expect(h.recoveries).toMatchObject([
+      {
+        before: { document: { id: room.id, seats: [{ id: room.host.seatId }, { id: guest.seatId }] } },
+        after: { document: { id: room.id, code: null, seats: [{ id: room.host.seatId, presence: 'online' }] } },
+        ended: [{ seat: { id: guest.seatId }, reason: 'kicked' }],
+      },
+    ]);
+    // Once: whoever comes later finds nothing new.
+    await read(h, room.id);
+    expect(h.recoveries).toHaveLength(1);
+  });
+
+  testWith(['unknown_stored'], 'but was stored is a leave that is told, as a leave, with the new host', async (h) => {
+    const { room, guest } = await roomWithMessages(h, 1);
+    h.failNextCommit('unknown_stored');
+    expectUnknownOutcome(await failure(h.state.change(room.id, leaveSession(room.host))));
+    await read(h, room.id);
+    expect(h.recoveries).toMatchObject([
+      {
+        after: { document: { seats: [{ id: guest.seatId, role: 'host', presence: 'online' }], closed: null } },
+        ended: [{ seat: { id: room.host.seatId }, reason: 'left' }],
+      },
+    ]);
+    expect(findSeat((await read(h, room.id)).document, guest.seatId)?.generation).toBe(guest.generation);
+  });
+
+  testWith(['unknown_stored'], 'but was stored is a close that is told last', async (h) => {
+    const { room } = await roomWithMessages(h, 1);
+    h.failNextCommit('unknown_stored');
+    const sent = settle(h.state.append(message(room, room.host)));
+    const closed = settle(h.state.change(room.id, closeByHost(room.host)));
+    for (const answer of [await sent, await closed]) expect(answer.status).toBe('rejected');
+    await read(h, room.id);
+    expect(deliveredSeqs(h, room.id)).toEqual([1, 2]);
+    const last = h.recoveries.at(-1);
+    expect(last?.before.document.closed).toBeNull();
+    expect(last?.after.document.closed).toEqual({ reason: 'closed', at: h.now() });
+    expect(h.recoveries.flatMap(({ ended }) => ended)).toEqual([]);
+    expect(h.recoveries.filter(({ after }) => after.document.closed !== null)).toHaveLength(1);
+  });
+
+  testWith(['refused'], 'and was refused recovers to what was there before', async (h) => {
+    const { room, guest } = await roomWithMessages(h, 1);
+    h.failNextCommit('refused');
+    expectUnknownOutcome(await failure(h.state.change(room.id, kickParticipant(room.host, guest.seatId))));
+    await read(h, room.id);
+    for (const { before, after, ended } of h.recoveries) {
+      expect(after).toEqual(before);
+      expect(ended).toEqual([]);
+    }
   });
 
   testWith(['unknown_lost'], 'and was lost is stored once by its repetition', async (h) => {

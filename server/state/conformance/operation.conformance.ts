@@ -26,11 +26,42 @@ export function operating({ test, testWith }: Suite): void {
     );
   });
 
+  testWith(['hold', 'refused'], 'tell of a head that moved before a write failed', async (h) => {
+    const room = await createRoom(h);
+    await sendOk(h, room, room.host);
+    h.failNextCommit('refused');
+    await failure(h.state.append(message(room, room.host)));
+    await read(h, room.id);
+    expect(await h.state.takeMovedHeads()).toMatchObject([{ sessionId: room.id, lastSeq: 1 }]);
+    expect(await h.state.takeMovedHeads()).toEqual([]);
+    await sendOk(h, room, room.host);
+    h.failNextCommit('refused');
+    await failure(h.state.append(message(room, room.host)));
+    const early = await h.state.takeMovedHeads();
+    await read(h, room.id);
+    expect([...early, ...(await h.state.takeMovedHeads())]).toMatchObject([{ sessionId: room.id, lastSeq: 2 }]);
+  });
+
+  testWith(['hold'], 'count how long the oldest write has been waiting', async (h) => {
+    const room = await createRoom(h);
+    h.holdCommits();
+    const first = h.state.append(message(room, room.host));
+    await h.commitHeld();
+    h.advance(700);
+    const second = h.state.append(message(room, room.host));
+    h.advance(300);
+    expect(h.state.counts()).toMatchObject({ backlog: 2, oldestWriteAgeMs: 1000 });
+    h.releaseCommits();
+    await Promise.all([first, second]);
+    expect(h.state.counts()).toMatchObject({ backlog: 0, oldestWriteAgeMs: 0 });
+  });
+
   test('count sessions by status and participants by presence', async (h) => {
     expect(h.state.counts()).toEqual({
       sessions: { waiting: 0, paired: 0 },
       participants: { online: 0, away: 0 },
       backlog: 0,
+      oldestWriteAgeMs: 0,
     });
     const { room, guest } = await pair(h);
     await createRoom(h);

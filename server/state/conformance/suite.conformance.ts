@@ -1,7 +1,7 @@
 import { it } from '@jest/globals';
 import type { Message } from '../../../protocol/session.ts';
 import type { Timings } from '../../sessions/deadlines.ts';
-import type { SessionState } from '../../sessions/ports.ts';
+import type { Recovery, SessionState } from '../../sessions/ports.ts';
 import type { SeatHolder } from '../../sessions/session.ts';
 
 export interface HarnessOptions {
@@ -27,6 +27,8 @@ export interface Harness {
   readonly state: SessionState;
   /** All deliveries so far, across restarts, in the order in which the listener was called. */
   readonly deliveries: readonly Delivery[];
+  /** What the recovery listener was called with. */
+  readonly recoveries: readonly Recovery[];
   now(): number;
   /** Moves the clock of the state; it stands still otherwise. */
   advance(ms: number): void;

@@ -12,6 +12,8 @@ import type { SessionEntry } from './session-entry.ts';
 /** One decided change on its way to being visible. */
 export interface Write {
   readonly entry: SessionEntry;
+  /** Unix milliseconds. */
+  readonly decidedAt: number;
   /** False: nothing to store, it only waits for its turn. */
   readonly lasting: boolean;
   readonly document?: { readonly document: SessionDocument; readonly changedSeatIds: readonly string[] };
@@ -39,7 +41,7 @@ const BATCH_WRITES = 1000;
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
   #queue: Write[] = [];
-  #inFlight = 0;
+  #inFlight: readonly Write[] = [];
   #isRunning = false;
   #idle: { promise: Promise<void>; resolve: () => void } | null = null;
 
@@ -49,7 +51,12 @@ export class GroupCommit {
 
   /** Writes that are not yet stored. */
   get backlog(): number {
-    return this.#queue.length + this.#inFlight;
+    return this.#queue.length + this.#inFlight.length;
+  }
+
+  /** When the oldest of them was decided; null when there is none. */
+  get oldestAt(): number | null {
+    return (this.#inFlight[0] ?? this.#queue[0])?.decidedAt ?? null;
   }
 
   add(write: Write): void {
@@ -79,9 +86,9 @@ export class GroupCommit {
     while (this.#queue.length > 0) {
       const writes = this.#queue.length <= BATCH_WRITES ? this.#queue : this.#queue.slice(0, BATCH_WRITES);
       this.#queue = writes === this.#queue ? [] : this.#queue.slice(BATCH_WRITES);
-      this.#inFlight = writes.length;
+      this.#inFlight = writes;
       await this.#store(writes);
-      this.#inFlight = 0;
+      this.#inFlight = [];
     }
     this.#isRunning = false;
     this.#idle?.resolve();

@@ -32,7 +32,7 @@ export class KnownSends {
 
   /** Adds a send; sends come in the order of their time. */
   add(key: string, send: KnownSend, horizonStart: number): void {
-    this.#sends.set(key, send);
+    this.#put(key, send);
     for (const [oldKey, old] of this.#sends) {
       const isOver = old.sentAt < horizonStart;
       if (!isOver && this.#sends.size <= this.#maxSends) break;
@@ -47,7 +47,7 @@ export class KnownSends {
   restore(sends: readonly (readonly [string, KnownSend])[], completeSince: number): void {
     const later = [...this.#sends];
     this.#sends.clear();
-    for (const [key, send] of [...sends, ...later]) this.#sends.set(key, send);
+    for (const [key, send] of [...sends, ...later]) this.#put(key, send);
     this.#completeSince = Math.min(this.#completeSince, completeSince);
   }
 
@@ -57,5 +57,11 @@ export class KnownSends {
 
   get size(): number {
     return this.#sends.size;
+  }
+
+  /** At the end: an id that was used before the horizon has a place of its own time there. */
+  #put(key: string, send: KnownSend): void {
+    this.#sends.delete(key);
+    this.#sends.set(key, send);
   }
 }

@@ -1,4 +1,5 @@
 import { expect } from '@jest/globals';
+import type { Recovery } from '../../sessions/ports.ts';
 import { MemoryLimits } from './memory-limits.ts';
 import { MemoryState } from './memory-state.ts';
 import type { CommitFailure, Delivery, Harness, HarnessOptions } from '../state.conformance.ts';
@@ -9,6 +10,7 @@ const START = Date.parse('2026-01-31T12:00:00.000Z');
 /** The in-process state over a recorder. */
 export class MemoryHarness implements Harness {
   readonly deliveries: Delivery[] = [];
+  readonly recoveries: Recovery[] = [];
   readonly faults: unknown[] = [];
   state: MemoryState;
   recorder = new Recorder();
@@ -69,6 +71,7 @@ export class MemoryHarness implements Harness {
       onMessage: (message, sender) => {
         if (this.recorder === recorder) this.deliveries.push({ message, sender });
       },
+      onRecovered: (recovery) => this.recoveries.push(recovery),
       limits: new MemoryLimits(() => this.#now),
       ...this.#options,
       now: () => this.#now,

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { TandemError } from '../../../protocol/errors.ts';
 import { fingerprintOf } from '../../sessions/fingerprint.ts';
 import type { AppendRequest } from '../../sessions/ports.ts';
 import {
@@ -198,12 +199,7 @@ describe('the in-process state', () => {
     const requests = Array.from({ length: 6000 }, () => message(room));
     await repeatInGroups(h, requests, 1000);
     await h.restart();
-    const resumed = await h.state.change(
-      room.id,
-      resumeSeat({ seatId: room.host.seatId, tokenHash: room.host.seatId, userId: null, instance: 'here' }, minute),
-    );
-    if (resumed.kind !== 'decided' || resumed.outcome.kind !== 'resumed') throw new Error('expected a resume');
-    const sender = { seatId: room.host.seatId, generation: resumed.outcome.seat.generation };
+    const sender = await resumeHost(h, room);
     // The oldest first: what is read back at once does not hold it, and it must be looked for all the same.
     for (const index of [0, 500, 5999, 1000]) {
       const request = requests[index] ?? message(room);
@@ -258,6 +254,66 @@ describe('the in-process state', () => {
     expect(h.deliveries.map((one) => one.message.seq)).toEqual(Array.from({ length: 81 }, (_, index) => index + 1));
   });
 
+  it('asks the store once for the ids of a closed session, however many fresh ones come', async () => {
+    const h = await opening();
+    const room = await createRoom(h);
+    const request = message(room);
+    await h.state.append(request);
+    await h.state.change(room.id, closeByHost(room.host));
+    const { lookups } = h.recorder;
+    for (let index = 0; index < 20; index += 1) {
+      expect(await h.state.append(message(room))).toEqual({ kind: 'session_closed' });
+    }
+    expect(await h.state.append(request)).toMatchObject({ kind: 'duplicate', seq: 1 });
+    expect(lookups).toEqual(['recentSends']);
+  });
+
+  it('reads ids back once for all sends that wait for them, which keep their places', async () => {
+    const h = await opening();
+    const room = await createRoom(h);
+    await h.restart();
+    const sender = await resumeHost(h, room);
+    let answer = (): void => undefined;
+    h.recorder.nextRecall = new Promise<void>((resolve) => (answer = resolve));
+    const requests = Array.from({ length: 5 }, () => ({ ...message(room), sender }));
+    const answers: Promise<unknown>[] = [];
+    for (const request of requests) {
+      answers.push(h.state.append(request));
+      await new Promise((resolve) => void setImmediate(resolve));
+    }
+    answer();
+    expect(await Promise.all(answers)).toMatchObject([1, 2, 3, 4, 5].map((seq) => ({ kind: 'appended', seq })));
+    expect(h.recorder.lookups).toEqual(['recentSends']);
+  });
+
+  it('reads ids back again when that failed, before it takes an id for new', async () => {
+    const h = await opening();
+    const room = await createRoom(h);
+    const request = message(room);
+    await h.state.append(request);
+    await h.restart();
+    const sender = await resumeHost(h, room);
+    h.recorder.nextRecall = Promise.reject(new TandemError('UNAVAILABLE', 'the database is away'));
+    const calls = [h.state.append({ ...message(room), sender }), h.state.append({ ...request, sender })];
+    for (const answer of await Promise.allSettled(calls)) {
+      expect(answer).toMatchObject({ status: 'rejected', reason: { code: 'UNAVAILABLE' } });
+    }
+    expect(await h.state.append({ ...request, sender })).toMatchObject({ kind: 'duplicate', seq: 1 });
+    expect(h.recorder.lookups).toEqual(['recentSends', 'recentSends']);
+  });
+
+  it('says of each message in the log how many bytes it has as JSON', async () => {
+    const h = await opening();
+    const room = await createRoom(h);
+    const bodies = [1, 'h\u00e9 \u{1f600} "quoted"', { a: [1, { b: null }], 'k"': '' }, ''];
+    for (const body of bodies) {
+      await h.state.append({ ...message(room), body, bodyJson: JSON.stringify(body) });
+    }
+    const page = await h.state.readLog(room.id, { afterSeq: 1, limit: 10 });
+    expect(page?.messages).toHaveLength(3);
+    expect(page?.messageBytes).toEqual(page?.messages.map((one) => Buffer.byteLength(JSON.stringify(one))));
+  });
+
   it('goes on when a listener or an onVisible throws', async () => {
     const h = await opening();
     const room = await createRoom(h);
@@ -273,6 +329,14 @@ describe('the in-process state', () => {
     expect(await sent).toMatchObject({ kind: 'appended', seq: 1 });
     expect((await h.state.read(room.id))?.document.seats).toHaveLength(2);
   });
+
+  async function resumeHost(h: MemoryHarness, room: { id: string; host: SeatHolder }): Promise<SeatHolder> {
+    const { seatId } = room.host;
+    const request = { seatId, tokenHash: seatId, userId: null, instance: 'here' };
+    const resumed = await h.state.change(room.id, resumeSeat(request, minute));
+    if (resumed.kind !== 'decided' || resumed.outcome.kind !== 'resumed') throw new Error('expected a resume');
+    return { seatId, generation: resumed.outcome.seat.generation };
+  }
 
   async function repeatInGroups(h: MemoryHarness, requests: AppendRequest[], size: number): Promise<Set<number>> {
     const seqs = new Set<number>();

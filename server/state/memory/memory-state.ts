@@ -14,6 +14,7 @@ import type {
   LogPage,
   LogRange,
   MessageListener,
+  RecoveryListener,
   Receipt,
   ReceiptResult,
   SessionSnapshot,
@@ -25,13 +26,16 @@ import { heldSeat, statusOf, type Rule, type SeatHolder, type SessionDocument } 
 import { DeadlineQueue } from './deadline-queue.ts';
 import { GroupCommit, type Write } from './group-commit.ts';
 import { KnownSends, type KnownSend } from './known-sends.ts';
+import { loggedMessage } from './logged-message.ts';
 import { SessionCache } from './session-cache.ts';
 import type { SessionEntry } from './session-entry.ts';
 
 export interface MemoryStateOptions {
-  durable: Pick<DurableStore, 'commit' | 'loadSession' | 'loadSessions' | 'findSend' | 'recentSends'>;
+  durable: Pick<DurableStore, 'commit' | 'loadSession' | 'loadSessions' | 'readMessages' | 'findSend' | 'recentSends'>;
   /** Called for every message when it becomes visible, in the order of seq. */
   onMessage: MessageListener;
+  /** Called with what was stored although its commit failed, before the session is used again. */
+  onRecovered: RecoveryListener;
   /** Limits of an append: all are counted, or none. */
   limits: {
     takeAll(requests: readonly LimitRequest[], now: number): LimitVerdict;
@@ -50,6 +54,10 @@ export interface MemoryStateOptions {
 
 /** How long a due session is left alone before it is handed out again. */
 const DUE_AGAIN_MS = 1000;
+/** Generations of connections begin at 1, those of a seat that was read back at 0. */
+const NO_GENERATION = -1;
+
+type What = Omit<Write, 'entry' | 'decidedAt' | 'becomeVisible' | 'fail'>;
 
 /** The hot state of a single process: decides in memory, and shows what the durable store has committed. */
 export class MemoryState implements SessionState {
@@ -57,7 +65,8 @@ export class MemoryState implements SessionState {
   readonly #cache: SessionCache;
   readonly #commit: GroupCommit;
   readonly #deadlines = new DeadlineQueue<SessionEntry>();
-  readonly #movedHeads = new Set<SessionEntry>();
+  /** Ids, because the entry of a session that was set aside is not the one that is told of. */
+  readonly #movedHeads = new Set<string>();
   readonly #maxBacklog: number;
   #isStopped = false;
 
@@ -70,8 +79,9 @@ export class MemoryState implements SessionState {
       now: options.now,
       onLoaded: (entry, hasMoved) => {
         this.#schedule(entry);
-        if (hasMoved) this.#movedHeads.add(entry);
+        if (hasMoved) this.#movedHeads.add(entry.id);
       },
+      onRecovered: (before, entry, missed) => this.#recover(before, entry, missed),
     });
     this.#commit = new GroupCommit({
       commit: (batch) => options.durable.commit(batch),
@@ -125,7 +135,10 @@ export class MemoryState implements SessionState {
     const document = decision.kind === 'change' ? decision.document : before;
     if (!this.#cache.claimNames(entry, before, document)) return { kind: 'code_taken' };
     entry.decided = document;
+    const ended = decision.kind === 'change' ? decision.ended : [];
+    for (const { seat, reason } of ended) entry.endings.set(seat.id, reason);
     const show = (): ChangeResult<O> => {
+      for (const { seat } of ended) entry.endings.delete(seat.id);
       if (document !== entry.visible) this.#show(entry, document);
       const snapshot = entry.snapshot(document);
       this.#tell(() => onVisible?.(outcome, snapshot));
@@ -136,7 +149,7 @@ export class MemoryState implements SessionState {
     if (!isLasting && entry.pendingWrites === 0 && !entry.isGone) return show();
     if (!isLasting) return this.#write(entry, { lasting: false }, show);
     const changedSeatIds = document.seats.filter((seat) => !before.seats.includes(seat)).map((seat) => seat.id);
-    return this.#write(entry, { lasting: true, document: { document, changedSeatIds }, ended: decision.ended }, show);
+    return this.#write(entry, { lasting: true, document: { document, changedSeatIds }, ended }, show);
   }
 
   async read(sessionId: string): Promise<SessionSnapshot | null> {
@@ -252,11 +265,17 @@ export class MemoryState implements SessionState {
   }
 
   takeMovedHeads(): Promise<{ sessionId: string; epoch: number; lastSeq: number; durableSeq: number }[]> {
-    const moved = [...this.#movedHeads].filter((entry) => !entry.isGone && entry.visible?.closed === null);
-    this.#movedHeads.clear();
-    return Promise.resolve(
-      moved.map(({ id, decided, lastSeq }) => ({ sessionId: id, epoch: decided.epoch, lastSeq, durableSeq: lastSeq })),
-    );
+    const heads: { sessionId: string; epoch: number; lastSeq: number; durableSeq: number }[] = [];
+    for (const sessionId of this.#movedHeads) {
+      // Told when it has been read again: until then nobody knows what its head is.
+      if (this.#cache.isSetAside(sessionId)) continue;
+      this.#movedHeads.delete(sessionId);
+      const entry = this.#cache.peek(sessionId);
+      if (entry?.visible?.closed !== null) continue;
+      const { decided, lastSeq } = entry;
+      heads.push({ sessionId, epoch: decided.epoch, lastSeq, durableSeq: lastSeq });
+    }
+    return Promise.resolve(heads);
   }
 
   async probe(): Promise<void> {
@@ -272,7 +291,9 @@ export class MemoryState implements SessionState {
       sessions[statusOf(visible) === 'paired' ? 'paired' : 'waiting'] += 1;
       for (const seat of visible.seats) participants[seat.presence] += 1;
     }
-    return { sessions, participants, backlog: this.#commit.backlog };
+    const { backlog, oldestAt } = this.#commit;
+    const oldestWriteAgeMs = oldestAt === null ? 0 : Math.max(0, this.#options.now() - oldestAt);
+    return { sessions, participants, backlog, oldestWriteAgeMs };
   }
 
   async #append(entry: SessionEntry, request: AppendRequest, now: number): Promise<AppendResult> {
@@ -287,8 +308,8 @@ export class MemoryState implements SessionState {
     const known: KnownSend = { seq, sentAt: now, fingerprint, stored: null };
     const written = this.#write<AppendResult>(entry, { lasting: true, message: stored }, () => {
       known.stored = null;
-      this.#cache.logGrew(entry.show(message, bodyJson.length + 200, this.#options.hotMessages));
-      this.#movedHeads.add(entry);
+      this.#cache.logGrew(entry.show(loggedMessage(message, bodyJson), this.#options.hotMessages));
+      this.#movedHeads.add(entry.id);
       this.#tell(() => this.#options.onMessage(message, sender));
       return { kind: 'appended', seq, sentAt: now, epoch, durableSeq: entry.lastSeq };
     });
@@ -318,8 +339,7 @@ export class MemoryState implements SessionState {
       const known = entry.sends.find(key);
       if (known !== undefined && known.sentAt >= horizonStart) return this.#repeat(entry, known, send.fingerprint);
       if (wasLookedUp || entry.sends.knowsAllSince(horizonStart)) return decide(entry);
-      await this.#cache.recallSends(entry, { seatId, id: send.id }, horizonStart);
-      wasLookedUp = !entry.isGone;
+      wasLookedUp = await this.#cache.recallSends(entry, { seatId, id: send.id }, horizonStart);
     }
   }
 
@@ -351,9 +371,10 @@ export class MemoryState implements SessionState {
   }
 
   /** Puts a decided write into the queue; resolves with what `show` returns when it is visible. */
-  #write<T>(entry: SessionEntry, what: Omit<Write, 'entry' | 'becomeVisible' | 'fail'>, show: () => T): Promise<T> {
+  #write<T>(entry: SessionEntry, what: What, show: () => T): Promise<T> {
+    const decidedAt = this.#options.now();
     return new Promise<T>((resolve, reject) => {
-      this.#commit.add({ entry, ...what, becomeVisible: () => resolve(show()), fail: reject });
+      this.#commit.add({ entry, decidedAt, ...what, becomeVisible: () => resolve(show()), fail: reject });
     });
   }
 
@@ -374,6 +395,27 @@ export class MemoryState implements SessionState {
     } catch (error) {
       this.#options.onFault(error);
     }
+  }
+
+  /**
+   * What a failed write stored all the same becomes visible: who is there, then what was said, then the close. The
+   * other order would let a kicked participant read on, or a message come after the end.
+   */
+  #recover(broken: SessionEntry, entry: SessionEntry, missed: readonly Message[]): void {
+    const [was, is] = [broken.visible, entry.visible];
+    if (was === null || is === null) return;
+    const [before, after] = [broken.snapshot(was), entry.snapshot(is)];
+    const living = new Set(is.seats.map((seat) => seat.id));
+    const ended = was.seats
+      .filter(({ id }) => !living.has(id))
+      .map((seat) => ({ seat, reason: broken.endings.get(seat.id) ?? ('left' as const) }));
+    const open = { ...after, document: { ...is, closed: was.closed } };
+    this.#tell(() => this.#options.onRecovered({ before, after: open, ended }));
+    for (const message of missed) {
+      // No connection has this generation: the sender was told that its message may be lost, so it hears of it too.
+      this.#tell(() => this.#options.onMessage(message, { seatId: message.from, generation: NO_GENERATION }));
+    }
+    if (was.closed !== is.closed) this.#tell(() => this.#options.onRecovered({ before: open, after, ended: [] }));
   }
 
   #show(entry: SessionEntry, document: SessionDocument): void {

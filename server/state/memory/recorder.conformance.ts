@@ -1,6 +1,7 @@
 import { TandemError } from '../../../protocol/errors.ts';
+import type { JsonValue, Message } from '../../../protocol/session.ts';
 import { DivergenceError, RefusedCommitError } from '../../sessions/ports.ts';
-import type { CommitBatch, Receipt, StoredMessage, StoredSend, StoredSession } from '../../sessions/ports.ts';
+import type { CommitBatch, LogRange, Receipt, StoredMessage, StoredSend, StoredSession } from '../../sessions/ports.ts';
 import type { Seat, SessionDocument } from '../../sessions/session.ts';
 import type { CommitFailure } from '../state.conformance.ts';
 
@@ -18,6 +19,10 @@ interface Row {
 export class Recorder {
   readonly batches: CommitBatch[] = [];
   readonly loads: string[] = [];
+  /** Queries for ids of sends, in the order in which they were asked. */
+  readonly lookups: ('recentSends' | 'findSend')[] = [];
+  /** Holds the next query for recent sends back until it resolves; a rejection is what the query rejects with. */
+  nextRecall: Promise<void> | null = null;
   /** Every batch that the port forbids: a test that leaves one here has found a fault. */
   readonly divergences: DivergenceError[] = [];
   failLoads = false;
@@ -86,17 +91,32 @@ export class Recorder {
     return Promise.resolve(rows.map((row) => storedOf(row, now)));
   };
 
+  readonly readMessages = (sessionId: string, range: LogRange): Promise<Message[]> => {
+    if (this.failLoads) return Promise.reject(new TandemError('UNAVAILABLE', 'the database is away'));
+    const messages = (this.#rows.get(sessionId)?.messages ?? []).map(messageOf);
+    return Promise.resolve(
+      'afterSeq' in range
+        ? messages.filter(({ seq }) => seq > range.afterSeq).slice(0, range.limit)
+        : messages.filter(({ seq }) => seq < range.beforeSeq).slice(-range.limit),
+    );
+  };
+
   readonly findSend = (sessionId: string, participantId: string, id: string): Promise<StoredSend | null> => {
+    this.lookups.push('findSend');
     const sends = this.#sends(sessionId).filter((send) => send.participantId === participantId && send.id === id);
     return Promise.resolve(sends[0] ?? null);
   };
 
-  readonly recentSends = (sessionId: string, since: number, limit: number): Promise<StoredSend[]> =>
-    Promise.resolve(
-      this.#sends(sessionId)
-        .filter(({ sentAt }) => sentAt >= since)
-        .slice(0, limit),
-    );
+  readonly recentSends = async (sessionId: string, since: number, limit: number): Promise<StoredSend[]> => {
+    this.lookups.push('recentSends');
+    const sends = this.#sends(sessionId)
+      .filter(({ sentAt }) => sentAt >= since)
+      .slice(0, limit);
+    const gate = this.nextRecall;
+    this.nextRecall = null;
+    await gate;
+    return sends;
+  };
 
   /** Newest first. */
   #sends(sessionId: string): StoredSend[] {
@@ -177,6 +197,11 @@ function storedOf({ document, seats, receipts, messages, lastActivityAt }: Row, 
     instance: null,
   }));
   return { document: { ...document, seats: away }, lastSeq: messages.length, lastActivityAt, receipts };
+}
+
+function messageOf({ sessionId, seq, id, participantId, type, bodyJson, sentAt }: StoredMessage): Message {
+  const body = JSON.parse(bodyJson) as JsonValue;
+  return { id, seq, sessionId, from: participantId ?? 'server', type, body, sentAt: new Date(sentAt).toISOString() };
 }
 
 function isEmpty(batch: CommitBatch): boolean {

@@ -1,24 +1,32 @@
 import { fingerprintOf } from '../../sessions/fingerprint.ts';
+import type { Message } from '../../../protocol/session.ts';
 import type { DurableStore, StoredSend, StoredSession } from '../../sessions/ports.ts';
 import type { Seat, SessionDocument } from '../../sessions/session.ts';
 import { ExpiringIndex } from './expiring-index.ts';
 import { KnownSends, type KnownSend } from './known-sends.ts';
+import { RecalledSends } from './recalled-sends.ts';
 import { SessionEntry } from './session-entry.ts';
 
 export interface SessionCacheOptions {
-  durable: Pick<DurableStore, 'loadSession' | 'loadSessions' | 'findSend' | 'recentSends'>;
+  durable: Pick<DurableStore, 'loadSession' | 'loadSessions' | 'readMessages' | 'findSend' | 'recentSends'>;
   retryHorizonMs: number;
   now: () => number;
   /** A session was read; `hasMoved` when its head is ahead of what this process showed before. */
   onLoaded: (entry: SessionEntry, hasMoved: boolean) => void;
+  /** The session of a failed write was read again: what it showed before, and messages above its head then. */
+  onRecovered: (before: SessionEntry, entry: SessionEntry, missed: readonly Message[]) => void;
 }
 
-/** Message bodies that all hot logs may hold together; beyond it sessions in turn read from the durable store. */
+/** Memory that all hot logs may take together; beyond it sessions in turn read from the durable store. */
 const LOG_BUDGET_BYTES = 256 * 1024 * 1024;
 /** Closed sessions that are kept for readers; any other is read back when somebody asks. */
 const CLOSED_SESSIONS = 1000;
 /** Ids that are read back at once for a session that was loaded. */
 const RECALLED_SENDS = 5000;
+/** Ids that closed sessions may hold together, about 150 bytes each; an open one needs its own. */
+const RECALLED_SENDS_OF_CLOSED = 200_000;
+/** Messages that are read at once. */
+const MISSED_MESSAGES = 500;
 
 const PROBE_DOCUMENT: SessionDocument = {
   id: 'probe',
@@ -43,6 +51,7 @@ export class SessionCache {
   /** Entries whose commit failed: what they decided is void, what they showed still holds until they are read again. */
   readonly #broken = new Map<string, SessionEntry>();
   readonly #closed = new Set<SessionEntry>();
+  readonly #recalled = new RecalledSends<SessionEntry>(RECALLED_SENDS_OF_CLOSED);
   readonly #codes = new ExpiringIndex();
   readonly #keys = new ExpiringIndex();
   #logBytes = 0;
@@ -134,7 +143,7 @@ export class SessionCache {
     }
     if (entry.visible?.closed === null) return;
     this.#logBytes -= entry.shed();
-    entry.sends = new KnownSends(Number.POSITIVE_INFINITY);
+    forgetSends(entry);
     this.#closed.add(entry);
     for (const oldest of this.#closed) {
       if (this.#closed.size <= CLOSED_SESSIONS) break;
@@ -163,6 +172,11 @@ export class SessionCache {
     this.#broken.set(entry.id, entry);
   }
 
+  /** Whether its commit failed and nobody has read it again yet. */
+  isSetAside(sessionId: string): boolean {
+    return this.#broken.has(sessionId);
+  }
+
   async reopenBroken(): Promise<void> {
     for (const sessionId of [...this.#broken.keys()]) {
       try {
@@ -174,21 +188,19 @@ export class SessionCache {
     }
   }
 
-  /** Ids that memory does not know: all recent ones at first; one by one for a session that has too many. */
-  async recallSends(entry: SessionEntry, wanted: { seatId: string; id: string }, since: number): Promise<void> {
-    const { durable } = this.#options;
-    const isFirst = entry.visible?.closed === null && !entry.sendsRecalled;
-    if (isFirst) {
-      entry.sendsRecalled = true;
-      const recent = await durable.recentSends(entry.id, since, RECALLED_SENDS);
-      const isAll = recent.length < RECALLED_SENDS;
-      const oldest = recent[recent.length - 1];
-      recent.reverse();
-      entry.sends.restore(recent.map(knownOf), isAll || oldest === undefined ? since : oldest.sentAt + 1);
-      if (isAll) return;
-    }
-    const stored = await durable.findSend(entry.id, wanted.seatId, wanted.id);
-    if (stored !== null && stored.sentAt >= since) entry.sends.restore([knownOf(stored)], Number.POSITIVE_INFINITY);
+  /**
+   * Looks for an id that memory does not know. False when the session was set aside or closed meanwhile: look again.
+   * One lookup after the other, in the order of the calls: a send whose lookup is slow is not overtaken. When one fails
+   * all that wait behind it fail with it.
+   */
+  recallSends(entry: SessionEntry, wanted: { seatId: string; id: string }, since: number): Promise<boolean> {
+    const recall = (entry.recall ?? Promise.resolve()).then(() => this.#recall(entry, wanted, since));
+    entry.recall = recall;
+    const forget = () => {
+      if (entry.recall === recall) entry.recall = null;
+    };
+    recall.then(forget, forget);
+    return recall;
   }
 
   openEntries(): Iterable<SessionEntry> {
@@ -212,9 +224,54 @@ export class SessionCache {
   async #load(sessionId: string): Promise<SessionEntry | null> {
     const stored = await this.#options.durable.loadSession(sessionId, this.#options.now());
     const broken = this.#broken.get(sessionId);
+    if (broken === undefined) return stored === null ? null : this.#admit(stored);
+    const missed = stored === null ? [] : await this.#missedSince(broken, stored.lastSeq);
     this.#broken.delete(sessionId);
-    if (broken !== undefined) this.#releaseNames(broken, stored?.document ?? null);
-    return stored === null ? null : this.#admit(broken === undefined ? stored : overlaid(stored, broken), broken);
+    this.#releaseNames(broken, stored?.document ?? null);
+    if (stored === null) return null;
+    const entry = this.#admit(overlaid(stored, broken), broken);
+    this.#options.onRecovered(broken, entry, missed);
+    return entry;
+  }
+
+  /** Messages that were stored although their commit seemed to fail: nobody has seen them. */
+  async #missedSince({ id, lastSeq: shownSeq }: SessionEntry, lastSeq: number): Promise<Message[]> {
+    const missed: Message[] = [];
+    for (let afterSeq = shownSeq; afterSeq < lastSeq;) {
+      const limit = Math.min(MISSED_MESSAGES, lastSeq - afterSeq);
+      const page = await this.#options.durable.readMessages(id, { afterSeq, limit });
+      const last = page.at(-1);
+      if (last === undefined) break;
+      missed.push(...page);
+      afterSeq = last.seq;
+    }
+    return missed;
+  }
+
+  /** All recent ids at first, with one query; one by one for a session that has too many. */
+  async #recall(entry: SessionEntry, { seatId, id }: { seatId: string; id: string }, since: number): Promise<boolean> {
+    const { durable } = this.#options;
+    const { sends } = entry;
+    // What is found belongs to these sends alone: those of a session that was closed meanwhile are others.
+    const isOver = () => entry.isGone || entry.sends !== sends;
+    if (isOver()) return false;
+    // The lookup before this one may have found everything.
+    if (sends.knowsAllSince(since)) return true;
+    if (!entry.sendsRecalled) {
+      const recent = await durable.recentSends(entry.id, since, RECALLED_SENDS);
+      if (isOver()) return false;
+      entry.sendsRecalled = true;
+      const isAll = recent.length < RECALLED_SENDS;
+      const oldest = recent[recent.length - 1];
+      recent.reverse();
+      sends.restore(recent.map(knownOf), isAll || oldest === undefined ? since : oldest.sentAt + 1);
+      if (entry.visible?.closed !== null) this.#recalled.add(entry, sends.size).forEach(forgetSends);
+      if (isAll) return true;
+    }
+    const stored = await durable.findSend(entry.id, seatId, id);
+    if (isOver()) return false;
+    if (stored !== null && stored.sentAt >= since) sends.restore([knownOf(stored)], Number.POSITIVE_INFINITY);
+    return true;
   }
 
   #admit(stored: StoredSession, before?: SessionEntry): SessionEntry {
@@ -228,10 +285,14 @@ export class SessionCache {
     entry.visible = document;
     entry.activity = before?.activity ?? new Map();
     entry.idleWarned = before?.idleWarned ?? false;
+    // A commit that was given up may still come to its end: the reason of what it ended is known here alone.
+    for (const { id } of document.seats) {
+      const reason = before?.endings.get(id);
+      if (reason !== undefined) entry.endings.set(id, reason);
+    }
     this.claimNames(entry, null, document);
     this.#entries.set(entry.id, entry);
     if (document.closed !== null) this.shown(entry, null);
-    // What was stored although its commit seemed to fail was delivered to nobody.
     this.#options.onLoaded(entry, before !== undefined && before.lastSeq < lastSeq);
     return entry;
   }
@@ -239,6 +300,7 @@ export class SessionCache {
   #drop(entry: SessionEntry): void {
     if (this.#entries.get(entry.id) === entry) this.#entries.delete(entry.id);
     this.#closed.delete(entry);
+    this.#recalled.delete(entry);
     this.#logBytes -= entry.shed();
     entry.isGone = true;
   }
@@ -257,6 +319,12 @@ export class SessionCache {
       }
     }
   }
+}
+
+/** They are in the durable store, and read back when somebody asks for one. */
+function forgetSends(entry: SessionEntry): void {
+  entry.sends = new KnownSends(Number.POSITIVE_INFINITY);
+  entry.sendsRecalled = false;
 }
 
 /** What a restart would forget, but this process has not: who is connected, and when somebody spoke last. */

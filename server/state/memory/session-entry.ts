@@ -1,7 +1,8 @@
-import type { ActivityState, Message } from '../../../protocol/session.ts';
+import type { ActivityState, LeaveReason } from '../../../protocol/session.ts';
 import type { LogPage, LogRange, Receipt, SessionSnapshot } from '../../sessions/ports.ts';
 import type { SessionDocument } from '../../sessions/session.ts';
 import { KnownSends } from './known-sends.ts';
+import type { LoggedMessage } from './logged-message.ts';
 
 /**
  * One session in memory, twice: as it is decided, and as it is visible. Decisions run ahead of the commit that makes
@@ -22,14 +23,18 @@ export class SessionEntry {
   lastActivityAt: number;
   idleWarned = false;
   sends: KnownSends;
-  /** Whether recent sends were read back since the entry was made. */
+  /** Whether recent sends were read back into `sends`. */
   sendsRecalled = false;
+  /** Lookups of sends, one after the other, so that no send overtakes another; null when none is under way. */
+  recall: Promise<boolean> | null = null;
+  /** Why seats ended that are still visible: nobody else remembers it when the commit's answer is lost. */
+  readonly endings = new Map<string, LeaveReason>();
   /** Writes that were decided and are not yet visible. */
   pendingWrites = 0;
   /** Thrown away: whoever still holds it opens the session again. */
   isGone = false;
   /** The newest visible messages, ascending, ending with `lastSeq`. */
-  #log: Message[] = [];
+  #log: LoggedMessage[] = [];
   #logBytes = 0;
 
   constructor(
@@ -70,21 +75,19 @@ export class SessionEntry {
   }
 
   /** Appends the next visible message; returns by how many bytes the log grew. */
-  show(message: Message, bytes: number, maxMessages: number): number {
+  show(logged: LoggedMessage, maxMessages: number): number {
     const before = this.#logBytes;
-    this.lastSeq = message.seq;
-    this.#log.push(message);
-    this.#logBytes += bytes;
+    this.lastSeq = logged.message.seq;
+    this.#log.push(logged);
+    this.#logBytes += logged.heapBytes;
     // Trimmed in steps: dropping one from the front of a long array with every message would move all of it.
     if (this.#log.length > maxMessages + Math.max(16, maxMessages >> 2)) {
-      const kept = this.#log.slice(this.#log.length - maxMessages);
-      this.#logBytes = Math.round((this.#logBytes * kept.length) / this.#log.length);
-      this.#log = kept;
+      for (const { heapBytes } of this.#log.splice(0, this.#log.length - maxMessages)) this.#logBytes -= heapBytes;
     }
     return this.#logBytes - before;
   }
 
-  /** Forgets messages and ids: the durable store has them all. Returns by how many bytes the log shrank. */
+  /** Forgets the messages, not their ids: the durable store has them. Returns by how many bytes the log shrank. */
   shed(): number {
     const bytes = this.#logBytes;
     this.#log = [];
@@ -104,8 +107,10 @@ export class SessionEntry {
       to = Math.min(range.beforeSeq, this.lastSeq + 1);
       from = Math.max(to - range.limit, firstSeq);
     }
-    const messages = from < to ? log.slice(from - firstSeq, to - firstSeq) : [];
+    const found = from < to ? log.slice(from - firstSeq, to - firstSeq) : [];
+    const messages = found.map(({ message }) => message);
+    const messageBytes = found.map(({ jsonBytes }) => jsonBytes);
     const { epoch } = this.decided;
-    return { epoch, lastSeq: this.lastSeq, durableSeq: this.lastSeq, firstSeq, messages };
+    return { epoch, lastSeq: this.lastSeq, durableSeq: this.lastSeq, firstSeq, messages, messageBytes };
   }
 }

@@ -1,0 +1,216 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { dropConnection } from './session.ts';
+import { openDomain, TIMINGS, type Domain } from './domain-stage.conformance.ts';
+
+describe('the session service', () => {
+  let domain: Domain;
+  beforeEach(() => {
+    domain = openDomain();
+  });
+  afterEach(async () => {
+    await domain.state.stop();
+    const expected = /the connection was lost|the disk is full/;
+    expect(domain.faults.filter((fault) => !expected.test(String(fault)))).toEqual([]);
+  });
+
+  async function pair(): Promise<{ sessionId: string; hostId: string; guestId: string }> {
+    const { session, self: host } = await domain.create('ann');
+    const { self: guest } = await domain.join('bob', session.code);
+    domain.told();
+    return { sessionId: session.id, hostId: host.participantId, guestId: guest.participantId };
+  }
+
+  /** The change is stored, its answer is lost, and the session is read again. */
+  async function lost(sessionId: string, call: () => Promise<unknown>): Promise<void> {
+    domain.recorder.failNext('unknown_stored');
+    await expect(call()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    expect(domain.told()).toEqual([]);
+    await domain.state.read(sessionId);
+  }
+
+  describe('of what was stored although its answer was lost', () => {
+    it('carries out a kick', async () => {
+      const { sessionId, guestId } = await pair();
+      await lost(sessionId, () => domain.sessions.kick(domain.seatOf('ann'), guestId));
+      expect(domain.told()).toMatchObject([
+        { to: guestId, event: 'closeSeat', payload: 'kicked' },
+        { to: 'all', event: 'session:left', payload: { participantId: guestId, reason: 'kicked' } },
+        { to: 'all', event: 'session:updated', payload: { session: { code: null } } },
+      ]);
+    });
+
+    it('carries out a leave, and says who the host is now', async () => {
+      const { sessionId, hostId, guestId } = await pair();
+      await lost(sessionId, () => domain.sessions.leave(domain.seatOf('ann')));
+      const session = { status: 'waiting', participants: [{ id: guestId, role: 'host', presence: 'online' }] };
+      expect(domain.told()).toMatchObject([
+        { to: hostId, event: 'detach' },
+        { to: 'all', event: 'session:left', payload: { participantId: hostId, reason: 'left', session } },
+        { to: 'all', event: 'session:updated', payload: { session } },
+      ]);
+      await expect(domain.sessions.get(domain.seatOf('bob'))).resolves.toMatchObject({ self: { role: 'host' } });
+    });
+
+    it('says that the session is closed, after the messages that were stored with the close', async () => {
+      const { sessionId } = await pair();
+      const input = { id: 'message-1', type: 'text', body: 1, bodyJson: '1' };
+      domain.recorder.failNext('unknown_stored');
+      const [ann, bob] = [domain.seatOf('ann'), domain.seatOf('bob')];
+      const calls = [domain.messages.send(bob, input, []), domain.sessions.close(ann)];
+      for (const { status } of await Promise.allSettled(calls)) expect(status).toBe('rejected');
+      await domain.state.read(sessionId);
+      expect(domain.told()).toMatchObject([
+        { to: 'all', event: 'message:new', payload: { message: { id: 'message-1', seq: 1 } } },
+        { to: 'all', event: 'session:closed', payload: { sessionId, reason: 'closed' } },
+      ]);
+    });
+
+    it('tells of a join, with a seat that is away until its participant repeats it', async () => {
+      const { session } = await domain.create('ann');
+      domain.told();
+      await lost(session.id, () => domain.join('bob', session.code, 'a key of the guest'));
+      const told = domain.told();
+      expect(told).toMatchObject([
+        { event: 'session:joined', payload: { participant: { name: 'bob', presence: 'away' } } },
+        { to: 'all', event: 'session:paired', payload: { session: { status: 'paired' } } },
+      ]);
+      const { self } = await domain.join('bob', session.code, 'a key of the guest');
+      const presence = { participantId: self.participantId, presence: 'online' };
+      expect(domain.told()).toMatchObject([{ event: 'session:presence', payload: presence }]);
+      expect(domain.pairSeconds).toEqual([0]);
+    });
+
+    it('tells of a lock and of a fresh code', async () => {
+      const { sessionId } = await pair();
+      await lost(sessionId, () => domain.sessions.lock(domain.seatOf('ann'), true));
+      expect(domain.told()).toMatchObject([
+        { to: 'all', event: 'session:updated', payload: { session: { locked: true } } },
+      ]);
+      await domain.sessions.lock(domain.seatOf('ann'), false);
+      domain.told();
+      await lost(sessionId, () => domain.sessions.reopen(domain.seatOf('ann')));
+      expect(domain.told()).toMatchObject([{ to: 'all', event: 'session:updated' }]);
+    });
+
+    it('says nothing when nothing was stored', async () => {
+      const { sessionId, guestId } = await pair();
+      for (const failure of ['refused', 'unknown_lost'] as const) {
+        domain.recorder.failNext(failure);
+        const kicked = domain.sessions.kick(domain.seatOf('ann'), guestId);
+        await expect(kicked).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+        await domain.state.read(sessionId);
+        expect(domain.told()).toEqual([]);
+      }
+    });
+  });
+
+  it('marks a seat away whose connection was lost while the database was, once it is back', async () => {
+    const { sessionId, guestId } = await pair();
+    domain.recorder.failNext('unknown_lost');
+    const sent = domain.messages.send(
+      domain.seatOf('ann'),
+      { id: 'message-1', type: 'text', body: 1, bodyJson: '1' },
+      [],
+    );
+    await expect(sent).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    domain.recorder.failLoads = true;
+    const lostConnection = domain.sessions.connectionLost(domain.seatOf('bob'), () => false);
+    await expect(domain.state.read(sessionId)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    domain.recorder.failLoads = false;
+    await lostConnection;
+    const presence = { participantId: guestId, presence: 'away' };
+    expect(domain.told()).toMatchObject([{ event: 'session:presence', payload: presence }]);
+  });
+
+  it('takes a leave for activity', async () => {
+    await pair();
+    domain.advance(TIMINGS.idleWarningMs - 1);
+    await domain.sessions.leave(domain.seatOf('bob'));
+    domain.advance(1);
+    expect(await domain.state.takeDue(10)).toEqual([]);
+    domain.advance(TIMINGS.idleWarningMs - 1);
+    expect(await domain.state.takeDue(10)).toMatchObject([{ deadline: { kind: 'warn' } }]);
+  });
+
+  it('takes a create and a join that are repeated for activity', async () => {
+    const key = 'a key of the host';
+    const { session } = await domain.create('ann', key);
+    await domain.join('bob', session.code, 'a key of the guest');
+    for (const repeat of [
+      () => domain.create('ann 2', key),
+      () => domain.join('bob 2', session.code, 'a key of the guest'),
+    ]) {
+      domain.advance(TIMINGS.idleWarningMs - 1);
+      await repeat();
+      domain.advance(1);
+      expect(await domain.state.takeDue(10)).toEqual([]);
+    }
+  });
+
+  it('lets a reader of a closed session turn away from it, also when it was read back since', async () => {
+    const { sessionId } = await pair();
+    await domain.sessions.close(domain.seatOf('ann'));
+    await domain.sessions.leave({ ...domain.seatOf('bob'), generation: 7 });
+    await expect(domain.sessions.leave({ sessionId, seatId: 'nobody', generation: 1 })).rejects.toMatchObject({
+      code: 'NOT_IN_SESSION',
+    });
+  });
+
+  it('measures the time to the first pairing alone', async () => {
+    const { session } = await domain.create('ann');
+    domain.advance(3000);
+    await domain.join('bob', session.code);
+    await domain.sessions.leave(domain.seatOf('bob'));
+    domain.advance(60_000);
+    await domain.join('cem', session.code);
+    expect(domain.told().filter(({ event }) => event === 'session:paired')).toHaveLength(2);
+    expect(domain.pairSeconds).toEqual([3]);
+  });
+
+  describe('a resume', () => {
+    async function resuming(meanwhile: () => Promise<unknown>) {
+      const { session, self } = await domain.create('ann');
+      await domain.join('bob', session.code);
+      await domain.state.change(session.id, dropConnection(domain.seatOf('ann')));
+      const input = { sessionId: session.id, participantId: self.participantId, resumeToken: self.resumeToken };
+      const position = { epoch: 1, lastSeq: 0, lastId: null, durableSeq: 0 };
+      const readLog = domain.state.readLog.bind(domain.state);
+      domain.state.readLog = async (...args) => {
+        domain.state.readLog = readLog;
+        await meanwhile();
+        return readLog(...args);
+      };
+      return domain.seating.resume({ id: 'ann again' }, { ...input, ...position });
+    }
+
+    it('is rejected when the seat went to a later connection while it was read', async () => {
+      const resumed = resuming(async () => {
+        const { sessionId, ...holder } = domain.seatOf('ann again');
+        await domain.state.change(sessionId, dropConnection(holder));
+        await domain.state.change(sessionId, (session) => ({
+          kind: 'change',
+          document: { ...session, seats: session.seats.map((seat) => ({ ...seat, generation: seat.generation + 1 })) },
+          outcome: null,
+          lasting: false,
+          ended: [],
+        }));
+      });
+      await expect(resumed).rejects.toMatchObject({ code: 'RESUME_REJECTED' });
+      expect(domain.resumes).toEqual(['rejected']);
+    });
+
+    it('tells the role that the seat has when the answer goes out', async () => {
+      const resumed = await resuming(() =>
+        domain.state.change(domain.seatOf('ann again').sessionId, (session) => ({
+          kind: 'change',
+          document: { ...session, seats: session.seats.map((seat) => ({ ...seat, role: 'guest' as const })) },
+          outcome: null,
+          lasting: false,
+          ended: [],
+        })),
+      );
+      expect(resumed.self.role).toBe('guest');
+      expect(domain.resumes).toEqual(['resumed']);
+    });
+  });
+});
