@@ -63,8 +63,8 @@ const WEB_DIRECTORY = fileURLToPath(
 );
 /** A process holds no more sockets than this: a new one is refused before it costs anything. */
 const MAX_CONNECTIONS = 20_000;
-/** One writes, one reads: behind the embedded database there is a single session anyway. */
-const EMBEDDED_CONNECTIONS = 2;
+/** Connections that read. Behind the embedded database there is a single session, which takes turns between them all. */
+const READERS = 2;
 /** How long clients may go on talking after they were told of a drain. */
 const DRAIN_NOTICE_MS = 1000;
 /** What each phase of a stop gets although those before it used up `DRAIN_TIMEOUT`. */
@@ -142,14 +142,14 @@ async function openStore(
   };
   const { dataDir } = config;
   const postgres = await (startDatabase?.(onEvent) ?? startEmbeddedPostgres({ dataDir, onEvent }));
-  const pool = createPool(postgres.connection, {
-    max: EMBEDDED_CONNECTIONS,
-    min: EMBEDDED_CONNECTIONS,
+  const observers = {
     onQuery: queryObserver(metrics, logger),
-    onIdleError: (error) => logger.warn('db_error', { error, reason: 'idle_connection' }),
-  });
+    onIdleError: (error: Error) => logger.warn('db_error', { error, reason: 'idle_connection' }),
+  };
+  const readers = createPool(postgres.connection, { max: READERS, min: READERS, ...observers });
+  const writer = createPool(postgres.connection, { max: 1, min: 1, ...observers });
   const close = async () => {
-    await pool.end();
+    await Promise.all([readers.end(), writer.end()]);
     await postgres.stop();
   };
   try {
@@ -159,7 +159,7 @@ async function openStore(
     await close();
     throw error;
   }
-  return { store: createSqlStore(pool), close };
+  return { store: createSqlStore(readers, writer), close };
 }
 
 /** Only the level of the store that is open counts: another store may give less. */
@@ -171,13 +171,17 @@ function refuseUnmetDurability({ durability }: Config): void {
   );
 }
 
+/** Measures every statement; of those that fail it logs one a second, so an outage is no flood of lines. */
 function queryObserver(metrics: Metrics, logger: Logger): (name: string, seconds: number, ok: boolean) => void {
   const series = new Map<string, (seconds: number) => void>();
+  let loggedAt = Number.NEGATIVE_INFINITY;
   return (name, seconds, ok) => {
     let observe = series.get(name);
     if (observe === undefined) series.set(name, (observe = metrics.databaseQuery(name)));
     observe(seconds);
-    if (!ok) logger.warn('db_error', { query: name, durationMs: seconds * 1000 });
+    if (ok || performance.now() - loggedAt < 1000) return;
+    loggedAt = performance.now();
+    logger.warn('db_error', { query: name, durationMs: seconds * 1000 });
   };
 }
 

@@ -4,7 +4,7 @@
  * TypeScript in version 20.
  */
 import { existsSync } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { PGlite } from '@electric-sql/pglite';
 import { WireBridge } from './wire-bridge.js';
@@ -99,6 +99,8 @@ async function open(dataDir) {
 async function initialise() {
   const unfinished = `${directory}.unfinished`;
   await rm(unfinished, { recursive: true, force: true });
+  // Private from the first moment: what holds it may be open to others.
+  await mkdir(unfinished, { mode: 0o700 });
   const database = await open(unfinished);
   await database.close();
   await rename(unfinished, directory);

@@ -20,20 +20,26 @@ type Queries = Pick<Pool, 'query'>;
 /** When to repeat: a connection that broke is replaced at once, and a new one has 1.5 s. */
 const RETRY_AFTER_MS = 1000;
 
-/** Every method rejects with `UNAVAILABLE` when the database does not answer, or answers that it cannot work now. */
-export function createSqlStore(connections: Pool): DurableStore {
+/**
+ * Every method rejects with `UNAVAILABLE` when the database does not answer, or answers that it cannot work now.
+ * `writer` is for commits alone: what everybody waits for must not queue behind what one client reads.
+ */
+export function createSqlStore(connections: Pool, writer: Pool = connections): DurableStore {
   const pool = reachable(connections);
+  const writing = reachable(writer);
   return {
-    commit: (batch) => commit(pool, batch),
+    commit: (batch) => commit(writing, batch),
     loadSessions: (now) => loadSessions(pool, now),
     loadSession: (sessionId, now) => loadSession(pool, sessionId, now),
     readMessages: (sessionId, range) => readMessages(pool, sessionId, range),
     findSend: (sessionId, participantId, id) => findSend(pool, sessionId, participantId, id),
     recentSends: (sessionId, since, limit) => recentSends(pool, sessionId, since, limit),
-    ping: async () => {
-      await pool.query({ name: 'ping', text: 'select 1' }, []);
-    },
+    ping: () => ping(pool),
   };
+}
+
+async function ping(pool: Queries): Promise<void> {
+  await pool.query({ name: 'ping', text: 'select 1' }, []);
 }
 
 /** Raised by commit_batch itself. */
@@ -45,7 +51,8 @@ const TEMPORARY = /^(53|40|55P03)/;
 
 async function commit(pool: Queries, batch: CommitBatch): Promise<void> {
   const json = commitBatchJson(batch);
-  if (json === null) return;
+  // A batch of nothing is a probe of the way that batches go.
+  if (json === null) return ping(pool);
   try {
     await pool.query({ name: 'commit_batch', text: 'select commit_batch($1::json)' }, [json]);
   } catch (error) {

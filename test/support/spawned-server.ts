@@ -45,7 +45,8 @@ export function spawnProcess(dataDir: string, env: Environment = {}): ServerProc
   const child = spawn(process.execPath, [entry], {
     // Elsewhere than the project, so that no .env of the developer's takes part.
     cwd: dataDir,
-    env: { PATH: process.env['PATH'] ?? '', ...testEnvironment(dataDir, env) },
+    // Temporary files lie in the test's own directory: what a killed process leaves behind goes with it.
+    env: { PATH: process.env['PATH'] ?? '', TMPDIR: dataDir, ...testEnvironment(dataDir, env) },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const log = new Mailbox<LogLine>((line) => JSON.stringify(line));

@@ -1,7 +1,7 @@
 import { TandemError } from '../../../protocol/errors.ts';
 import type { ActivityState, Message } from '../../../protocol/session.ts';
 import type { LimitRequest } from '../../../protocol/limits.ts';
-import { nextDeadline, type Timings } from '../../sessions/deadlines.ts';
+import type { Timings } from '../../sessions/deadlines.ts';
 import type {
   AppendRequest,
   AppendResult,
@@ -23,7 +23,7 @@ import type {
   TouchResult,
 } from '../../sessions/ports.ts';
 import { heldSeat, statusOf, type Rule, type SeatHolder, type SessionDocument } from '../../sessions/session.ts';
-import { DeadlineQueue } from './deadline-queue.ts';
+import { DueSessions } from './due-sessions.ts';
 import { GroupCommit, type Write } from './group-commit.ts';
 import { KnownSends, type KnownSend } from './known-sends.ts';
 import { loggedMessage } from './logged-message.ts';
@@ -52,8 +52,6 @@ export interface MemoryStateOptions {
   maxBacklog?: number;
 }
 
-/** How long a due session is left alone before it is handed out again. */
-const DUE_AGAIN_MS = 1000;
 /** Generations of connections begin at 1, those of a seat that was read back at 0. */
 const NO_GENERATION = -1;
 
@@ -64,7 +62,7 @@ export class MemoryState implements SessionState {
   readonly #options: MemoryStateOptions;
   readonly #cache: SessionCache;
   readonly #commit: GroupCommit;
-  readonly #deadlines = new DeadlineQueue<SessionEntry>();
+  readonly #due: DueSessions;
   /** Ids, because the entry of a session that was set aside is not the one that is told of. */
   readonly #movedHeads = new Set<string>();
   readonly #maxBacklog: number;
@@ -72,13 +70,14 @@ export class MemoryState implements SessionState {
 
   constructor(options: MemoryStateOptions) {
     this.#options = options;
+    this.#due = new DueSessions(options.timings);
     this.#maxBacklog = options.maxBacklog ?? 20_000;
     this.#cache = new SessionCache({
       durable: options.durable,
       retryHorizonMs: options.retryHorizonMs,
       now: options.now,
       onLoaded: (entry, hasMoved) => {
-        this.#schedule(entry);
+        this.#due.schedule(entry);
         if (hasMoved) this.#movedHeads.add(entry.id);
       },
       onRecovered: (before, entry, missed) => this.#recover(before, entry, missed),
@@ -239,29 +238,9 @@ export class MemoryState implements SessionState {
   }
 
   async takeDue(limit: number): Promise<DueSession[]> {
-    const now = this.#options.now();
     // Nobody may ask for a session that was set aside; its deadlines must come all the same.
     await this.#cache.reopenBroken();
-    const due: DueSession[] = [];
-    while (due.length < limit) {
-      const entry = this.#deadlines.take(now);
-      if (entry === undefined) break;
-      if (entry.isGone || entry.visible === null) continue;
-      const deadline = nextDeadline(entry.visible, entry, this.#options.timings);
-      if (deadline === null) continue;
-      if (deadline.at > now) {
-        this.#deadlines.place(entry, deadline.at);
-        continue;
-      }
-      due.push({ sessionId: entry.id, deadline });
-      if (deadline.kind === 'warn') {
-        entry.idleWarned = true;
-        this.#schedule(entry);
-      } else {
-        this.#deadlines.place(entry, now + DUE_AGAIN_MS);
-      }
-    }
-    return due;
+    return this.#due.take(limit, this.#options.now());
   }
 
   takeMovedHeads(): Promise<{ sessionId: string; epoch: number; lastSeq: number; durableSeq: number }[]> {
@@ -339,7 +318,7 @@ export class MemoryState implements SessionState {
       const known = entry.sends.find(key);
       if (known !== undefined && known.sentAt >= horizonStart) return this.#repeat(entry, known, send.fingerprint);
       if (wasLookedUp || entry.sends.knowsAllSince(horizonStart)) return decide(entry);
-      wasLookedUp = await this.#cache.recallSends(entry, { seatId, id: send.id }, horizonStart);
+      wasLookedUp = await this.#cache.sends.recall(entry, { seatId, id: send.id }, horizonStart);
     }
   }
 
@@ -423,20 +402,14 @@ export class MemoryState implements SessionState {
     entry.visible = document;
     entry.forgetSeats();
     this.#cache.shown(entry, before);
-    this.#schedule(entry);
+    this.#due.schedule(entry);
   }
 
   #touch(entry: SessionEntry): void {
     entry.lastActivityAt = this.#options.now();
     if (!entry.idleWarned) return;
     entry.idleWarned = false;
-    this.#schedule(entry);
-  }
-
-  #schedule(entry: SessionEntry): void {
-    if (entry.visible === null) return;
-    const deadline = nextDeadline(entry.visible, entry, this.#options.timings);
-    if (deadline !== null) this.#deadlines.place(entry, deadline.at);
+    this.#due.schedule(entry);
   }
 
   #refuseWhenStopped(): void {

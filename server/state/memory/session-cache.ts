@@ -1,10 +1,8 @@
-import { fingerprintOf } from '../../sessions/fingerprint.ts';
 import type { Message } from '../../../protocol/session.ts';
-import type { DurableStore, StoredSend, StoredSession } from '../../sessions/ports.ts';
+import type { DurableStore, StoredSession } from '../../sessions/ports.ts';
 import type { Seat, SessionDocument } from '../../sessions/session.ts';
 import { ExpiringIndex } from './expiring-index.ts';
-import { KnownSends, type KnownSend } from './known-sends.ts';
-import { RecalledSends } from './recalled-sends.ts';
+import { SendRecall } from './send-recall.ts';
 import { SessionEntry } from './session-entry.ts';
 
 export interface SessionCacheOptions {
@@ -21,10 +19,6 @@ export interface SessionCacheOptions {
 const LOG_BUDGET_BYTES = 256 * 1024 * 1024;
 /** Closed sessions that are kept for readers; any other is read back when somebody asks. */
 const CLOSED_SESSIONS = 1000;
-/** Ids that are read back at once for a session that was loaded. */
-const RECALLED_SENDS = 5000;
-/** Ids that closed sessions may hold together, about 150 bytes each; an open one needs its own. */
-const RECALLED_SENDS_OF_CLOSED = 200_000;
 /** Messages that are read at once. */
 const MISSED_MESSAGES = 500;
 
@@ -45,13 +39,13 @@ const PROBE_DOCUMENT: SessionDocument = {
 
 /** Which sessions are in memory, what leads to them, and how one comes back that is not. */
 export class SessionCache {
+  readonly sends: SendRecall;
   readonly #options: SessionCacheOptions;
   readonly #entries = new Map<string, SessionEntry>();
   readonly #loading = new Map<string, Promise<SessionEntry | null>>();
   /** Entries whose commit failed: what they decided is void, what they showed still holds until they are read again. */
   readonly #broken = new Map<string, SessionEntry>();
   readonly #closed = new Set<SessionEntry>();
-  readonly #recalled = new RecalledSends<SessionEntry>(RECALLED_SENDS_OF_CLOSED);
   readonly #codes = new ExpiringIndex();
   readonly #keys = new ExpiringIndex();
   #logBytes = 0;
@@ -59,6 +53,7 @@ export class SessionCache {
 
   constructor(options: SessionCacheOptions) {
     this.#options = options;
+    this.sends = new SendRecall(options.durable);
   }
 
   /** Reads the open sessions back. Their idle clocks start anew: while the server was down nobody could speak. */
@@ -143,7 +138,7 @@ export class SessionCache {
     }
     if (entry.visible?.closed === null) return;
     this.#logBytes -= entry.shed();
-    forgetSends(entry);
+    this.sends.forget(entry);
     this.#closed.add(entry);
     for (const oldest of this.#closed) {
       if (this.#closed.size <= CLOSED_SESSIONS) break;
@@ -186,21 +181,6 @@ export class SessionCache {
         return;
       }
     }
-  }
-
-  /**
-   * Looks for an id that memory does not know. False when the session was set aside or closed meanwhile: look again.
-   * One lookup after the other, in the order of the calls: a send whose lookup is slow is not overtaken. When one fails
-   * all that wait behind it fail with it.
-   */
-  recallSends(entry: SessionEntry, wanted: { seatId: string; id: string }, since: number): Promise<boolean> {
-    const recall = (entry.recall ?? Promise.resolve()).then(() => this.#recall(entry, wanted, since));
-    entry.recall = recall;
-    const forget = () => {
-      if (entry.recall === recall) entry.recall = null;
-    };
-    recall.then(forget, forget);
-    return recall;
   }
 
   openEntries(): Iterable<SessionEntry> {
@@ -248,32 +228,6 @@ export class SessionCache {
     return missed;
   }
 
-  /** All recent ids at first, with one query; one by one for a session that has too many. */
-  async #recall(entry: SessionEntry, { seatId, id }: { seatId: string; id: string }, since: number): Promise<boolean> {
-    const { durable } = this.#options;
-    const { sends } = entry;
-    // What is found belongs to these sends alone: those of a session that was closed meanwhile are others.
-    const isOver = () => entry.isGone || entry.sends !== sends;
-    if (isOver()) return false;
-    // The lookup before this one may have found everything.
-    if (sends.knowsAllSince(since)) return true;
-    if (!entry.sendsRecalled) {
-      const recent = await durable.recentSends(entry.id, since, RECALLED_SENDS);
-      if (isOver()) return false;
-      entry.sendsRecalled = true;
-      const isAll = recent.length < RECALLED_SENDS;
-      const oldest = recent[recent.length - 1];
-      recent.reverse();
-      sends.restore(recent.map(knownOf), isAll || oldest === undefined ? since : oldest.sentAt + 1);
-      if (entry.visible?.closed !== null) this.#recalled.add(entry, sends.size).forEach(forgetSends);
-      if (isAll) return true;
-    }
-    const stored = await durable.findSend(entry.id, seatId, id);
-    if (isOver()) return false;
-    if (stored !== null && stored.sentAt >= since) sends.restore([knownOf(stored)], Number.POSITIVE_INFINITY);
-    return true;
-  }
-
   #admit(stored: StoredSession, before?: SessionEntry): SessionEntry {
     const { document, lastSeq, lastActivityAt, receipts } = stored;
     const entry = new SessionEntry(document, {
@@ -300,7 +254,7 @@ export class SessionCache {
   #drop(entry: SessionEntry): void {
     if (this.#entries.get(entry.id) === entry) this.#entries.delete(entry.id);
     this.#closed.delete(entry);
-    this.#recalled.delete(entry);
+    this.sends.dropped(entry);
     this.#logBytes -= entry.shed();
     entry.isGone = true;
   }
@@ -321,12 +275,6 @@ export class SessionCache {
   }
 }
 
-/** They are in the durable store, and read back when somebody asks for one. */
-function forgetSends(entry: SessionEntry): void {
-  entry.sends = new KnownSends(Number.POSITIVE_INFINITY);
-  entry.sendsRecalled = false;
-}
-
 /** What a restart would forget, but this process has not: who is connected, and when somebody spoke last. */
 function overlaid(stored: StoredSession, broken: SessionEntry): StoredSession {
   const connected = new Map(broken.visible?.seats.map((seat) => [seat.id, seat]));
@@ -335,9 +283,4 @@ function overlaid(stored: StoredSession, broken: SessionEntry): StoredSession {
     return { ...seat, presence, awaySince, generation, instance };
   });
   return { ...stored, document: { ...stored.document, seats }, lastActivityAt: broken.lastActivityAt };
-}
-
-function knownOf(stored: StoredSend): [string, KnownSend] {
-  const { participantId, id, seq, sentAt, type, bodyJson } = stored;
-  return [KnownSends.key(participantId, id), { seq, sentAt, fingerprint: fingerprintOf(type, bodyJson), stored: null }];
 }
