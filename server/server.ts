@@ -255,16 +255,19 @@ async function serve(parts: Parts): Promise<Running> {
   });
   metrics.observe({ databaseUp: () => health.ready().checks.database.status === 'ok' });
   const http = createEdge(parts, gateway, health, clientIp);
+  health.start();
   try {
     await listen(http, config);
   } catch (error) {
+    health.stop();
     await gateway.stop();
     await state.stop();
     throw error;
   }
   metrics.start();
-  health.start();
   for (const job of jobs) job.start();
+  // Whoever reads that the server has started finds it ready.
+  await health.looked();
   const address = () => http.address() as AddressInfo;
   logStarted(logger, config, address());
   return {

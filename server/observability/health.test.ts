@@ -54,6 +54,18 @@ describe('readiness', () => {
     });
   });
 
+  it('tells when the first look has ended, well or not', async () => {
+    const green = started();
+    await green.looked();
+    expect(green.ready().status).toBe('ready');
+    green.stop();
+    const red = started({ delivery: hung });
+    const looked = red.looked();
+    await pass(1500);
+    await looked;
+    expect(red.ready().status).toBe('not_ready');
+  });
+
   it('stays red while one of the two has never answered', async () => {
     const report = started({ database: hung });
     await pass(1000);

@@ -48,6 +48,8 @@ export interface HealthSummary {
 
 export interface Health {
   start(): void;
+  /** Resolves when the first look at everything has ended, well or not: before, nothing is ready. */
+  looked(): Promise<void>;
   /** May be called twice. The reports stay readable. */
   stop(): void;
   live(): LiveReport;
@@ -70,6 +72,9 @@ export function createHealth(options: HealthOptions): Health {
     start: () => {
       database.start();
       delivery.start();
+    },
+    looked: async () => {
+      await Promise.all([database.looked, delivery.looked]);
     },
     stop: () => {
       database.stop();
@@ -120,6 +125,8 @@ class Poll {
   /** False until a look has succeeded. */
   isWell = false;
   hasRun = false;
+  /** The first look since the start. */
+  looked: Promise<void> = Promise.resolve();
   /** Of the last look that succeeded; null after one that did not. */
   latencyMs: number | null = null;
   readonly #check: HealthCheck;
@@ -141,7 +148,7 @@ class Poll {
   start(): void {
     if (this.#isRunning) return;
     this.#isRunning = true;
-    void this.#look();
+    this.looked = this.#look();
   }
 
   stop(): void {

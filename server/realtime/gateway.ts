@@ -201,7 +201,8 @@ export class Gateway {
   async #admit(socket: TandemSocket, next: (error?: Error) => void): Promise<void> {
     const { conn } = socket;
     const refuse = (cause: unknown) => {
-      next(this.#connectError(socket, cause));
+      // A stock client stays away after a refusal; of a drain it must hear nothing but that the transport is gone.
+      if (!this.#isDraining) next(this.#connectError(socket, cause));
       setImmediate(() => conn.close());
     };
     if (this.#greeted.has(conn)) {
@@ -251,8 +252,12 @@ export class Gateway {
   #open(socket: TandemSocket): void {
     const { connection } = socket.data;
     const dispatch = this.#dispatch;
-    if (connection === undefined || dispatch === null || connection.isGone || connection.closing !== null) {
-      socket.disconnect(true);
+    if (connection === undefined || dispatch === null || connection.isGone) {
+      socket.conn.close();
+      return;
+    }
+    if (connection.closing !== null) {
+      this.rooms.sayGoodbye(connection);
       return;
     }
     const { logger } = this.#options;

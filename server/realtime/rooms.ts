@@ -134,13 +134,17 @@ export class Rooms implements SessionEvents {
     else void connection.socket.leave(SLOW_ROOM);
   }
 
-  /** Says why, and ends the connection; where the client is meant to come back, by closing its transport. */
+  /** Says why, and ends the connection; one that is still shaking hands is ended when it has. */
   end(connection: Connection, reason: ClosingReason, retryAfterMs?: number): void {
     if (connection.closing !== null) return;
     connection.closing = reason;
-    const { socket } = connection;
-    // Still shaking hands: the handshake is refused when it gets there, and a client stays away after that.
-    if (!socket.connected) return;
+    if (connection.socket.connected) this.sayGoodbye(connection, retryAfterMs);
+  }
+
+  /** Ends a connection whose closing was decided; where the client is meant to come back, by closing its transport. */
+  sayGoodbye(connection: Connection, retryAfterMs?: number): void {
+    const { socket, closing: reason } = connection;
+    if (reason === null) return;
     const { reconnect } = CLOSINGS[reason];
     const closing: Events['connection:closing'] = { reason, reconnect };
     if (retryAfterMs !== undefined) closing.retryAfterMs = retryAfterMs;

@@ -147,16 +147,13 @@ export class SessionCache {
     }
   }
 
+  /** Keeps the budget: sessions in turn forget their log, at most one round of them. */
   logGrew(bytes: number): void {
     this.#logBytes += bytes;
-    while (this.#logBytes > LOG_BUDGET_BYTES) {
-      let next = this.#shedding.next();
-      if (next.done === true) {
-        this.#shedding = this.#entries.values();
-        next = this.#shedding.next();
-      }
-      if (next.done === true) return;
-      this.#logBytes -= next.value.shed();
+    for (let looked = 0; this.#logBytes > LOG_BUDGET_BYTES && looked <= this.#entries.size; looked += 1) {
+      const next = this.#shedding.next();
+      if (next.done === true) this.#shedding = this.#entries.values();
+      else this.#logBytes -= next.value.shed();
     }
   }
 
