@@ -23,7 +23,7 @@ import { emitTo, Rooms } from './rooms.ts';
 import { watchSlowReader } from './slow-reader.ts';
 import { refusalOf, refuseRequest, refuseUpgrade, type Gate, type Refusal } from './upgrade.ts';
 
-export const SOCKET_PATH = '/socket.io';
+const SOCKET_PATH = '/socket.io';
 
 /** A half-open peer is noticed after at most the sum of both: 20 s. */
 const PING_INTERVAL_MS = 10_000;
