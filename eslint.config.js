@@ -1,25 +1,24 @@
 import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
-/** Node.js globals that plain JavaScript files may use without an import. */
-const nodeGlobals = /** @type {Record<string, 'readonly'>} */ (
-  Object.fromEntries(
-    [
-      'process',
-      'console',
-      'URL',
-      'Buffer',
-      'setTimeout',
-      'clearTimeout',
-      'setInterval',
-      'clearInterval',
-      'setImmediate',
-      'performance',
-      'fetch',
-      'AbortSignal',
-    ].map((name) => [name, 'readonly']),
-  )
+/** Globals that plain JavaScript files may use without an import; the compiler knows those of TypeScript. */
+const sharedGlobals = globals(
+  ...['console', 'URL', 'URLSearchParams', 'setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'],
+  ...['fetch', 'AbortController', 'AbortSignal', 'TextEncoder', 'TextDecoder', 'queueMicrotask', 'structuredClone'],
 );
+const nodeGlobals = globals('process', 'Buffer', 'setImmediate');
+const browserGlobals = globals(
+  ...['window', 'document', 'location', 'history', 'navigator', 'localStorage', 'sessionStorage', 'alert', 'confirm'],
+  ...['addEventListener', 'removeEventListener', 'requestAnimationFrame', 'cancelAnimationFrame', 'matchMedia'],
+  ...['Event', 'CustomEvent', 'MouseEvent', 'KeyboardEvent', 'PointerEvent', 'InputEvent', 'DOMException'],
+  ...['Element', 'HTMLElement', 'HTMLInputElement', 'HTMLButtonElement', 'HTMLVideoElement', 'MutationObserver'],
+  ...['RTCPeerConnection', 'RTCSessionDescription', 'RTCIceCandidate', 'MediaStream', 'innerWidth', 'innerHeight'],
+);
+
+/** @param {string[]} names */
+function globals(...names) {
+  return /** @type {Record<string, 'readonly'>} */ (Object.fromEntries(names.map((name) => [name, 'readonly'])));
+}
 
 export default tseslint.config(
   { ignores: ['dist/**', 'node_modules/**', 'data/**', 'logs/**'] },
@@ -38,7 +37,7 @@ export default tseslint.config(
   },
   {
     // process.env is read in one place, and the process ends in one place: everything else gets its configuration handed in.
-    files: ['protocol/**/*.ts', 'server/**/*.ts'],
+    files: ['protocol/**/*.ts', 'server/**/*.ts', 'client/**/*.ts'],
     ignores: ['**/*.test.ts', '**/*.conformance.ts', 'server/config.ts', 'server/main.ts', 'server/*-main.ts'],
     rules: {
       'no-restricted-properties': [
@@ -57,5 +56,7 @@ export default tseslint.config(
       'no-console': 'error',
     },
   },
-  { files: ['**/*.js'], languageOptions: { globals: nodeGlobals } },
+  { files: ['**/*.js'], languageOptions: { globals: sharedGlobals } },
+  { files: ['**/*.js'], ignores: ['examples/*/**'], languageOptions: { globals: nodeGlobals } },
+  { files: ['examples/*/**/*.js'], languageOptions: { globals: browserGlobals } },
 );

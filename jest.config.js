@@ -1,7 +1,7 @@
 /** @type {import('jest').Config} */
 export default {
   testEnvironment: 'node',
-  roots: ['<rootDir>/protocol', '<rootDir>/server', '<rootDir>/test', '<rootDir>/bench', '<rootDir>/web'],
+  roots: ['protocol', 'server', 'client', 'web', 'test', 'bench'].map((room) => `<rootDir>/${room}`),
   testMatch: ['**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {

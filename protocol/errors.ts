@@ -80,8 +80,22 @@ export class TandemError extends Error {
     this.issues = details.issues;
   }
 
+  /** The error that a server told. */
+  static fromWire({ code, message, retryAfterMs, limit, issues }: WireError): TandemError {
+    return new TandemError(code, message, {
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+      ...(limit === undefined ? {} : { limit }),
+      ...(issues === undefined ? {} : { issues }),
+    });
+  }
+
+  /** Whether the same request can succeed later without a change of its content. */
+  get retryable(): boolean {
+    return ERRORS[this.code].retryable;
+  }
+
   toWire(): WireError {
-    const wire: WireError = { code: this.code, message: this.message, retryable: ERRORS[this.code].retryable };
+    const wire: WireError = { code: this.code, message: this.message, retryable: this.retryable };
     if (this.retryAfterMs !== undefined) wire.retryAfterMs = this.retryAfterMs;
     if (this.limit !== undefined) wire.limit = this.limit;
     if (this.issues !== undefined) wire.issues = this.issues;

@@ -41,13 +41,13 @@ export function isLimitName(name: string | undefined): name is LimitName {
 /** Sizes that client and server must agree on, in bytes of UTF-8 JSON unless the name says otherwise. */
 export const SIZES = {
   /** Largest packet that a client may send. */
-  packet: 64 * 1024,
+  packet: 65_536,
   /** Default of `MESSAGE_MAX_BYTES`. */
-  messageBody: 16 * 1024,
-  signalBody: 16 * 1024,
-  metadata: 4 * 1024,
+  messageBody: 16_384,
+  signalBody: 16_384,
+  metadata: 4_096,
   /** Largest answer of `message:history` and largest `messages` of `session:resumed`. */
-  page: 256 * 1024,
+  page: 262_144,
   /** Most messages in one `session:resumed`. */
   resumedMessages: 500,
   historyLimit: 200,

@@ -1,18 +1,22 @@
 /**
- * Builds all that the server needs at run time into dist/: the compiled server, the migrations, the pairing page and the
- * documentation. Starts from an empty dist/, so that nothing of an earlier build is ever served.
+ * Builds all that the server needs at run time into dist/: the compiled server, the migrations, the pairing page, the
+ * documentation and the client library; and the client library as a package. Starts from an empty dist/, so that nothing
+ * of an earlier build is ever served.
  *
  *   dist/server, dist/protocol   compiled TypeScript
  *   dist/migrations              as in migrations/
  *   dist/web                     index.html, favicon.svg, docs/; names in assets/ carry a hash of their content, so that
- *                                they can be cached for ever
+ *                                they can be cached for ever; client/ holds the library for pages of any origin.
+ *                                What compresses lies there as .br and .gz too
+ *   dist/client                  the package @tandem/client
  */
-import { spawn } from 'node:child_process';
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 import { build } from 'esbuild';
+import { buildClient } from './build-client.js';
+import { compressFiles } from './compress.js';
 import { renderDocs } from './render-docs.js';
+import { runTsc } from './run-tsc.js';
 
 const root = path.dirname(import.meta.dirname);
 const dist = path.join(root, 'dist');
@@ -26,28 +30,23 @@ try {
   await rm(dist, { recursive: true, force: true });
   await mkdir(web, { recursive: true });
   // Together, and all to their end: one that fails early must not leave another writing into dist/.
-  const parts = await Promise.allSettled([compileServer(), copyMigrations(), buildPages()]);
+  const parts = await Promise.allSettled([
+    buildClient({ dist, browsers: BROWSERS }),
+    runTsc('tsconfig.build.json'),
+    copyMigrations(),
+    buildPages(),
+  ]);
   const faults = parts.flatMap((part) => (part.status === 'rejected' ? [messageOf(part.reason)] : []));
   if (faults.length > 0) throw new Error(faults.join('\n'));
+  await compressFiles(web);
+  const [client] = parts;
+  if (client.status === 'fulfilled') console.log(client.value);
   console.log(`Built dist/ in ${((performance.now() - startedAt) / 1000).toFixed(1)} s.`);
 } catch (error) {
   // No half a build: what starts from dist/ must fail at once, and not at the first missing file.
   await rm(dist, { recursive: true, force: true });
   console.error(`Build failed; dist/ was removed.\n${messageOf(error)}`);
   process.exitCode = 1;
-}
-
-async function compileServer() {
-  // The compiler's package keeps its program out of its exports.
-  const tsc = path.join(path.dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc');
-  const compiler = spawn(process.execPath, [tsc, '-p', 'tsconfig.build.json'], {
-    cwd: root,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let output = '';
-  compiler.stdout.setEncoding('utf8').on('data', (/** @type {string} */ text) => (output += text));
-  const code = await new Promise((resolve, reject) => compiler.on('error', reject).on('close', resolve));
-  if (code !== 0) throw new Error(`tsc -p tsconfig.build.json ended with ${code}:\n${output.trim()}`);
 }
 
 async function copyMigrations() {

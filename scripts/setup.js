@@ -13,8 +13,8 @@ import path from 'node:path';
 import { parseEnv } from 'node:util';
 
 const root = path.dirname(import.meta.dirname);
-const buildInputs = ['protocol', 'server', 'web', 'migrations', 'scripts', 'docs', 'package.json', 'package-lock.json'];
-buildInputs.push('tsconfig.json', 'tsconfig.build.json');
+const buildInputs = ['protocol', 'server', 'client', 'web', 'migrations', 'scripts', 'docs', 'LICENSE'];
+buildInputs.push('package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json');
 
 try {
   if (process.argv[2] === 'addresses') sayAddresses();

@@ -1,15 +1,22 @@
-import { codeInFragment, formatCode, parseCode } from './code.ts';
-import type { OpeningWish } from './opening.ts';
-import { SeatStore } from './seat.ts';
-import { SessionClient } from './session-client.ts';
-import type { Phase } from './session-client.ts';
-import { TEXTS } from './texts.ts';
-import { conversationView } from './view/conversation.ts';
-import { button, element, setText, show } from './view/dom.ts';
-import { inviteView } from './view/invite.ts';
+import { formatCode, TandemClient } from '../client/index.ts';
+import { Activity } from './activity.ts';
+import { conversationView } from './conversation/view.ts';
+import { PageSeat } from './page-seat.ts';
+import type { Phase } from './page-seat.ts';
+import { readTyped } from './pairing-text.ts';
+import type { PairingText } from './pairing-text.ts';
+import { scannerFault } from './scanner.ts';
+import { TEXTS, unreadableText } from './texts.ts';
+import { closeDialogs } from './view/dialog.ts';
+import { show } from './view/dom.ts';
 import { openingView } from './view/opening.ts';
+import { panelView } from './view/panel.ts';
+import { remarksView } from './view/remarks.ts';
+import { scan } from './view/scan.ts';
+import { seatedView } from './view/seated.ts';
 import { startView } from './view/start.ts';
 import { statusView } from './view/status.ts';
+import { takeOverView } from './view/take-over.ts';
 
 const NAME_KEY = 'tandem.name';
 /** Countdowns are told in seconds. */
@@ -17,24 +24,39 @@ const TICK_MS = 1_000;
 
 function startPage(): void {
   const main = byId('main');
-  const client = new SessionClient(new SeatStore(storageOf('sessionStorage')), scheduleUpdate);
-  const names = storageOf('localStorage');
-  const status = statusView(byId('status'), byId('status-text'), () => client.continueHere());
-  const start = startView(nameIn(names), (wish) => open(wish));
-  const opening = openingView(() => client.cancel());
-  const invite = inviteView(() => void client.reopen());
-  const conversation = conversationView(client);
-  const remarkText = element('p', { attributes: { role: 'alert' } });
-  const close = button(TEXTS.close, 'quiet', () => setRemark(''));
-  const remark = element('div', { class: 'notice remark' }, remarkText, close);
-  const seated = element('div', { class: 'seated' }, invite.element, conversation.element);
-  main.append(remark, start.element, opening.element, seated);
-  setRemark('');
+  const remarks = remarksView();
+  const seat = new PageSeat(new TandemClient(), {
+    changed: scheduleUpdate,
+    unstored: () => remarks.add(TEXTS.unstored),
+  });
+  const activity = new Activity(() => Date.now());
+  const names = localNames();
+  const status = statusView(byId('status'), byId('status-text'), () => seat.session?.resumeHere());
+  const start = startView(names.load(), {
+    create: ({ encrypt }) => {
+      names.save(start.name);
+      void seat.open({ kind: 'create', name: start.name, encrypt });
+    },
+    join: (typed) => enter(readTyped(typed, location.origin)),
+    scan: () => scan(enter),
+  });
+  const asking = takeOverView(
+    () => {
+      if (seat.phase.kind === 'asking') void seat.open({ kind: 'take_over', handover: seat.phase.handover });
+    },
+    () => seat.cancel(),
+  );
+  const opening = openingView(() => seat.cancel());
+  const panel = panelView({ run: (command) => void seat.command(command), leave: () => void seat.leave() });
+  const seated = seatedView(panel, conversationView());
+  main.append(remarks.element, start.element, asking.element, opening.element, seated.element);
 
   let isScheduled = false;
-  let shown = '';
-  /** The code of a link that was opened while this tab had a seat. */
-  let linked: string | null = null;
+  let shown: string | null = null;
+  /** What was joined last: who tries the same code again after a refusal needs its key again. */
+  let invitation: (PairingText & { kind: 'invitation' }) | null = null;
+  /** Takes back what was said about a link that was opened while this tab had a seat. */
+  let unsayLink: (() => void) | null = null;
 
   function scheduleUpdate(): void {
     if (isScheduled) return;
@@ -46,92 +68,79 @@ function startPage(): void {
   }
 
   function update(): void {
-    const { phase, connection } = client;
-    status.update(connection.link, phase.kind === 'seated');
+    const { phase, connection, session } = seat;
+    status.update(connection, session !== null, session?.ended ?? null);
     show(start.element, phase.kind === 'start');
-    show(opening.element, phase.kind === 'opening' || phase.kind === 'returning');
-    show(seated, phase.kind === 'seated');
-    if (phase.kind !== 'seated') delete document.body.dataset.layout;
+    show(asking.element, phase.kind === 'asking');
+    show(opening.element, phase.kind === 'opening');
+    seated.update(session, seat.commandFault);
     if (phase.kind === 'start') start.update(phase.notice);
-    else if (phase.kind === 'seated') updateSeated(phase);
-    else opening.update(phase, connection.link);
+    else if (phase.kind === 'opening') opening.update(phase, connection);
+    const isThere = session !== null && !session.isClosed && session.ended === null && connection.kind === 'online';
+    activity.update(isThere ? session : null);
     moveFocus(phase);
-  }
-
-  function updateSeated({ joined }: Phase & { kind: 'seated' }): void {
-    const { session } = joined;
-    if (session === null) return;
-    const isMoved = client.connection.link.kind === 'ended';
-    const isWaiting = session.status === 'waiting';
-    const { log, outbox } = joined.delivery;
-    const isInviting = !joined.isClosed && !isMoved && (isWaiting || session.code !== null);
-    const isNew = isWaiting && log.messages.length + outbox.entries.length + joined.notes.length === 0;
-    invite.update(session, joined.isHost);
-    show(invite.element, isInviting);
-    conversation.update(joined, isMoved);
-    document.body.dataset.layout = layoutOf(isInviting, isWaiting, isNew);
   }
 
   /** To where the new screen begins, once for each screen: the keyboard and a screen reader follow. */
   function moveFocus(phase: Phase): void {
-    const screen = phase.kind === 'seated' ? `seated ${phase.joined.session?.status ?? ''}` : phase.kind;
+    const screen = phase.kind === 'seated' ? `seated ${phase.session.info.status}` : phase.kind;
     if (screen === shown) return;
-    const before = shown;
+    const isFirst = shown === null;
     shown = screen;
-    if (phase.kind === 'seated') (phase.joined.session?.status === 'waiting' ? invite : conversation).focus();
-    else if (phase.kind !== 'start') opening.focus();
-    else if (before !== '') start.focus();
-    if (phase.kind === 'start') takeUpLink(before === 'returning');
+    // What a dialog asks for cannot be had any more.
+    if (phase.kind !== 'seated' || phase.session.isClosed) closeDialogs();
+    if (phase.kind !== 'seated') unsayLink?.();
+    const views = { start, asking, opening, seated };
+    // A page that was just opened begins at its top by itself.
+    if (!isFirst || phase.kind !== 'start') views[phase.kind].focus();
   }
 
-  function open(wish: OpeningWish): void {
-    keepName(names, wish.name);
-    void client.open(wish);
+  /** By a code or link, however it came here. */
+  function enter(text: PairingText): void {
+    switch (text.kind) {
+      case 'unreadable':
+        start.setFault(unreadableText(text.fault));
+        return;
+      case 'handover':
+        seat.ask(text.handover);
+        return;
+      case 'invitation':
+        if (text.secret !== null || invitation?.code !== text.code) invitation = text;
+        start.prefill(formatCode(text.code));
+        names.save(start.name);
+        void seat.open({ kind: 'join', name: start.name, code: text.code, secret: invitation.secret });
+    }
   }
 
-  function setRemark(text: string): void {
-    setText(remarkText, text);
-    show(remark, text !== '');
-  }
-
-  /** A pairing link was opened, by loading the page or while it is there. */
+  /** A link was opened, by loading the page or while it is there. */
   function followFragment(): void {
-    const typed = codeInFragment(location.hash);
-    if (typed === null) return;
-    // So that a reload returns to the seat instead of joining again.
+    const { hash } = location;
+    if (hash === '' || hash === '#') return;
+    // Out of sight at once, since it can hold a key; and so that a reload returns to the seat instead of joining again.
     history.replaceState(null, '', location.pathname);
-    if (client.phase.kind === 'start') {
-      start.joinWith(typed);
+    if (seat.session === null) {
+      seat.cancel();
+      enter(readTyped(hash, location.origin));
       return;
     }
-    linked = typed;
-    const code = parseCode(typed);
-    setRemark(TEXTS.stillSeated(code.kind === 'code' ? formatCode(code.code) : typed));
+    unsayLink?.();
+    unsayLink = remarks.add(TEXTS.stillSeated);
   }
 
-  /** The seat that was in the way of a link is gone: by itself, then the link is followed, or by the user's own doing. */
-  function takeUpLink(isSeatLost: boolean): void {
-    setRemark('');
-    if (linked === null) return;
-    if (isSeatLost) start.joinWith(linked);
-    else start.prefill(linked);
-    linked = null;
-  }
-
-  client.returnToSeat();
-  update();
+  seat.restore();
   followFragment();
+  update();
+  void scannerFault().then((fault) => start.setScanner(fault));
   window.addEventListener('hashchange', followFragment);
-  window.addEventListener('online', scheduleUpdate);
-  window.addEventListener('offline', scheduleUpdate);
+  for (const event of ['online', 'offline']) window.addEventListener(event, scheduleUpdate);
+  for (const event of ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchmove']) {
+    document.addEventListener(event, () => activity.input(), { passive: true, capture: true });
+  }
+  document.addEventListener('visibilitychange', () => {
+    activity.setHidden(document.hidden);
+    update();
+  });
   setInterval(update, TICK_MS);
-}
-
-/** What a session shows, and what of it first; the style sheet has a layout for each. */
-function layoutOf(isInviting: boolean, isWaiting: boolean, isNew: boolean): string {
-  if (!isInviting) return 'talk';
-  if (isNew) return 'invite';
-  return isWaiting ? 'invite-talk' : 'talk-invite';
 }
 
 function byId(id: string): HTMLElement {
@@ -140,25 +149,24 @@ function byId(id: string): HTMLElement {
   return found;
 }
 
-/** Null where the browser forbids storage: reading the property alone throws there. */
-function storageOf(kind: 'sessionStorage' | 'localStorage'): Storage | null {
-  try {
-    return window[kind];
-  } catch {
-    return null;
-  }
-}
-
-function nameIn(storage: Storage | null): string {
-  return storage?.getItem(NAME_KEY) ?? '';
-}
-
-function keepName(storage: Storage | null, name: string): void {
-  try {
-    storage?.setItem(NAME_KEY, name);
-  } catch {
-    // Full or forbidden: the name is typed again next time.
-  }
+/** The name that was used last in this browser. Reading `localStorage` alone throws where storage is forbidden. */
+function localNames(): { load: () => string; save: (name: string) => void } {
+  return {
+    load: () => {
+      try {
+        return localStorage.getItem(NAME_KEY) ?? '';
+      } catch {
+        return '';
+      }
+    },
+    save: (name) => {
+      try {
+        localStorage.setItem(NAME_KEY, name);
+      } catch {
+        // Full or forbidden: the name is typed again next time.
+      }
+    },
+  };
 }
 
 startPage();

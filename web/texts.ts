@@ -1,10 +1,9 @@
-import type { WireError } from '../protocol/errors.ts';
-import type { CloseReason } from '../protocol/session.ts';
-import type { Link } from './connection.ts';
-import type { NoteText } from './joined-session.ts';
-import type { OutboxState } from './outbox.ts';
-import type { Notice } from './session-client.ts';
-import type { TypedCode } from './code.ts';
+import type { CloseReason, ConnectionState, QueueState, TandemError } from '../client/index.ts';
+import type { NoteText } from './conversation/transcript.ts';
+import type { Reach } from './conversation/receipts.ts';
+import type { Notice } from './page-seat.ts';
+import type { Unreadable } from './pairing-text.ts';
+import type { CameraFault, ScannerFault } from './scanner.ts';
 
 /** Every word of the page that is not in index.html. */
 export const TEXTS = {
@@ -14,119 +13,244 @@ export const TEXTS = {
     name: 'Your name (optional)',
     nameHint: 'Shown to the other side.',
     create: 'Start a session',
+    encrypt: 'End-to-end encrypted',
+    encryptHint:
+      'Only the devices in the session can read it. The others join by link or QR code: the code alone is not enough.',
+    encryptMissing:
+      'End-to-end encryption is not available here: browsers offer it only to pages that come over https, or from this computer itself.',
     or: 'or',
     code: 'Code',
+    codeHint: 'The code that the other device shows, or its link.',
     codePlaceholder: 'BCD-234',
     join: 'Join with a code',
+    scan: 'Scan a code',
+  },
+  scan: {
+    heading: 'Scan a code',
+    asking: 'Waiting for the camera. The browser may ask for your permission.',
+    looking: 'Hold the QR code of the other device in front of the camera.',
+    picture: 'Picture of the camera',
+    cancel: 'Cancel',
+  },
+  takeOver: {
+    heading: 'Continue a session on this device',
+    explain:
+      'The link that you opened hands a seat in a session over. If you go on, you take part on this device, and the other one stops.',
+    caution: 'Go on only if the link comes from a device of your own.',
+    yes: 'Take the seat over',
+    no: 'Cancel',
   },
   opening: {
     create: 'Starting a session',
     join: (code: string) => `Joining ${code}`,
-    returning: 'Returning to your session',
+    takeOver: 'Taking the seat over',
+    wait: 'Waiting for the server.',
     noAnswer: 'The server did not answer. Trying again; nothing is done twice.',
+    again: 'Trying again.',
     cancel: 'Cancel',
-    giveUpSeat: 'Leave the session',
   },
   invite: {
     waiting: 'Waiting for the other side',
     join: 'Enter this code on the other device, scan the picture, or open the link.',
+    joinEncrypted:
+      'Scan the picture with the other device, or open the link there. They carry the key of the encryption: the code alone is not enough.',
     code: 'Pairing code',
     qr: (code: string) => `QR code of the link that joins with ${code}`,
     link: 'Link',
-    copy: 'Copy link',
+    copyLink: 'Copy link',
+    copyCode: 'Copy code',
+    share: 'Share',
+    shareTitle: 'Join my Tandem session',
     copied: 'Copied.',
-    copyByHand: 'The browser does not allow copying here. The link is selected: copy it by hand.',
+    copyByHand: 'The browser does not allow copying here. The text is selected: copy it by hand.',
     thisDeviceOnly:
       'This address works on this device only. For another device, open this page by the address that this computer has in your network.',
     until: (time: string, left: string) => `Works until ${time} (${left} left).`,
     timeIsUp: 'The time of this code is up.',
     noCode: 'There is no code to join by at the moment.',
+    noCodeGuest: 'There is no code to join by at the moment. The host can get a new one.',
     locked: 'The session is locked: nobody can join.',
     reopen: 'Get a new code',
     more: 'Invite somebody else',
   },
-  conversation: {
-    heading: 'Conversation',
+  panel: {
+    heading: 'Session',
     participants: 'Participants',
     you: 'you',
     host: 'host',
+    guest: 'guest',
     online: 'online',
     away: 'away',
-    server: 'Server',
+    active: 'active',
+    idle: 'idle',
     unnamed: 'Somebody',
     unnamedSelf: 'You',
-    messages: 'Messages',
-    empty: 'Nothing has been said yet.',
-    forgotten: 'Older messages are no longer shown on this page.',
-    gap: (from: number, to: number) =>
-      from === to ? 'One message no longer exists.' : `${to - from + 1} messages no longer exist.`,
-    sent: 'sent',
-    message: 'Message',
-    placeholder: 'Write a message',
-    nobody: 'Nobody else is here',
-    send: 'Send',
-    full: 'Too many messages are waiting to be sent. Wait until some have left.',
-    discard: 'Remove',
+    encrypted: 'End-to-end encrypted',
+    notEncrypted: 'Encrypted on the way to the server only',
+    notEncryptedHttp: 'Not encrypted: this page came over plain http',
+    more: 'Manage the session',
+    kick: (name: string) => `Remove ${name}`,
+    kickShort: 'Remove',
+    lock: 'Lock the session',
+    unlock: 'Unlock the session',
+    isLocked: 'Locked: nobody can join.',
+    reopen: 'Get a new code',
+    end: 'End for all',
+    handOver: 'Continue on another device',
     leave: 'Leave',
-    end: 'End session',
     backToStart: 'Back to the start',
-    continueHere: 'Continue here',
-    idle: 'Nothing has happened in this session for a while.',
+    idleWarning: 'Nothing has happened in this session for a while.',
     keepOpen: 'Keep it open',
-    noAnswer: 'The server did not answer. Try again.',
+    noAnswer: 'There was no answer, so it is not known whether this was done. Try again.',
+  },
+  handOver: {
+    heading: 'Continue on another device',
+    explain:
+      'Scan the picture with the other device, or open the link there. You then go on there in your place, and this device stops.',
+    caution: 'Whoever has this picture or link can take your seat. Show it to nobody else.',
+    unsent: (count: number) =>
+      count === 1
+        ? 'One message is still waiting to be sent. The link appears when it has left.'
+        : `${count} messages are still waiting to be sent. The link appears when they have left.`,
+    show: 'Show the link',
+    qr: 'QR code of the link that takes the seat over',
+    link: 'Link to your seat',
+    copy: 'Copy link',
+    close: 'Close',
   },
   ask: {
-    end: 'End the session for everybody? Nobody can come back to it.',
+    end: 'End the session for everybody?',
+    endWhy: 'Nobody can come back to it.',
     endYes: 'End it',
+    leave: 'Leave the session?',
+    leaveWhy: 'Your seat is given up. To come back you need a code again.',
     leaveUnsent: (count: number) =>
       count === 1
-        ? 'One message has not been sent. Leave all the same?'
-        : `${count} messages have not been sent. Leave all the same?`,
-    leaveYes: 'Leave',
-    no: 'Stay',
+        ? 'One message has not been sent and will be lost.'
+        : `${count} messages have not been sent and will be lost.`,
+    leaveYes: 'Leave it',
+    kick: (name: string) => `Remove ${name} from the session?`,
+    kickWhy: 'The present code stops working too, so that it cannot be used to come back.',
+    kickYes: 'Remove',
+    reopen: 'Get a new code?',
+    reopenWhy: 'The present code and its link stop working.',
+    reopenYes: 'Get it',
+    no: 'Cancel',
   },
+  continueHere: 'Continue here',
   close: 'Close',
-  stillSeated: (code: string) => `You are in a session. Leave it first, then join ${code}.`,
+  unstored:
+    'This browser keeps nothing for this page: its storage is full or forbidden. If you reload or close the page, you lose your seat and what is still waiting to be sent.',
+  stillSeated: 'You are in a session. Leave it first, then open the link again or join with its code.',
+  conversation: {
+    heading: 'Conversation',
+    messages: 'Messages',
+    empty: 'Nothing has been said yet.',
+    you: 'you',
+    server: 'Server',
+    missing: (count: number) => (count === 1 ? 'One message no longer exists.' : `${count} messages no longer exist.`),
+    unreadable: {
+      plaintext:
+        'This message was not encrypted, although the session is. Nobody can tell who wrote it, so it is not shown.',
+      wrong_key: 'This message cannot be decrypted: it was not encrypted with the key of this session.',
+    },
+    showAll: 'Show all',
+    showLess: 'Show less',
+    newMessages: (count: number) => (count === 1 ? 'One new message' : `${count} new messages`),
+    toEnd: 'To the newest',
+    sent: 'sent',
+    writeAgain: 'Write again',
+    discard: 'Discard',
+    loading: { older: 'Loading earlier messages.', newer: 'Loading later messages.' },
+    load: { older: 'Show earlier messages', newer: 'Show later messages' },
+    notLoaded: { older: 'Earlier messages could not be loaded.', newer: 'Later messages could not be loaded.' },
+    retrying: 'Trying again by itself.',
+    retry: 'Try again now',
+    beginning: 'This is the beginning of the conversation.',
+    beginningForYou: 'You joined here. What was said before is not shown to you.',
+    message: 'Message',
+    placeholder: 'Write a message',
+    send: 'Send',
+    nobody: 'Nobody else is here to read a message.',
+    closed: 'The session has ended. Nothing can be written any more.',
+    elsewhere: 'Your seat is in use elsewhere. Continue here to write.',
+    left: 'You no longer have a seat in this session.',
+    notEmpty: 'The line to write in is not empty. Send or delete what is there, then write the other one again.',
+    typing: {
+      one: (name: string) => `${name} is typing`,
+      two: (first: string, second: string) => `${first} and ${second} are typing`,
+      more: (count: number) => `${count} people are typing`,
+    },
+  },
 } as const;
 
-/** The state of the link, for the status line. `wait` names a time that is counted down beside it. */
-export function linkText(link: Link, isDeviceOffline: boolean): string {
-  switch (link.kind) {
-    case 'off':
+/** The state of the connection, for the status line. A time that is counted down stands beside it. */
+export function connectionText(connection: ConnectionState, isDeviceOffline: boolean): string {
+  // A server on this device, or in its own network, may be there all the same.
+  const isLost = connection.kind === 'connecting' || connection.kind === 'reconnecting';
+  if (isDeviceOffline && isLost) return 'This device is offline. Messages are kept and sent when it is back.';
+  switch (connection.kind) {
+    case 'closed':
       return '';
     case 'connecting':
       return 'Connecting to the server.';
     case 'online':
       return 'Connected.';
-    case 'reconnecting':
-      return isDeviceOffline
-        ? 'This device is offline. Messages are kept and sent when it is back.'
-        : 'The connection is lost. Trying again; messages are kept until then.';
-    case 'paused':
-      return pausedText(link.cause);
     case 'draining':
       return 'The server is about to restart. You will be connected again; nothing is lost.';
-    case 'ended':
-      return 'This session was continued in another window. Only one can have your seat.';
+    case 'reconnecting':
+      return lostText(connection.cause);
   }
 }
 
-function pausedText(cause: WireError['code']): string {
-  if (cause === 'RATE_LIMITED')
-    return 'Too many connections from your network in a short time. Trying again by itself.';
-  return 'The server cannot take connections at the moment. Trying again by itself.';
+function lostText(cause: TandemError | null): string {
+  switch (cause?.code) {
+    case undefined:
+      return 'The connection is lost. Trying again; messages are kept until then.';
+    case 'RATE_LIMITED':
+      return 'Too many connections from your network in a short time. Trying again by itself.';
+    default:
+      return 'The server cannot take connections at the moment. Trying again by itself.';
+  }
 }
+
+/** The seat is elsewhere, and can be taken back. */
+export const REPLACED_TEXT =
+  'This session goes on in another window or on another device. Only one at a time can have your seat.';
+export const SIGN_IN_TEXT = 'The server asks for a sign-in before it gives your seat back.';
 
 export function noticeText(notice: Notice): string {
   switch (notice.kind) {
     case 'refused':
       return errorText(notice.error);
-    case 'seat_lost':
-      return `Your seat in the session is gone: you left it, were away for too long, or the session is over.${unsentText(notice.unsent)}`;
-    case 'removed':
-      return `You were removed from the session.${unsentText(notice.unsent)}`;
+    case 'no_encryption':
+      return 'The session behind this link is end-to-end encrypted, and this page cannot decrypt it: browsers allow that only to pages that come over https. Open the link by an https address.';
+    case 'no_key':
+      return 'This session is end-to-end encrypted. The code alone is not enough: open the link of the other device, or scan its QR code.';
+    case 'wrong_key':
+      return 'The key in this link does not fit the session. Copy the link again, from its beginning to its end, or scan the QR code.';
+    case 'ended':
+      return `${endText(notice.reason)}${unsentText(notice.unsent)}`;
     case 'left_unconfirmed':
       return 'You have left. The server could not be told, so the other side sees you as away for a while.';
+  }
+}
+
+function endText(reason: (Notice & { kind: 'ended' })['reason']): string {
+  switch (reason) {
+    case 'kicked':
+      return 'The host removed you from the session.';
+    case 'revoked':
+      return 'Your sign-in was ended, and your seat in the session with it.';
+    case 'unauthenticated':
+      return 'The server asks for a sign-in, which this page does not offer. Your seat in the session is gone.';
+    case 'rejected':
+      return 'Your seat in the session is gone: you were away for too long, or the session is over.';
+    case 'replaced':
+      return 'Your seat in the session went on elsewhere.';
+    case 'left':
+    case 'abandoned':
+      return 'You have left the session.';
   }
 }
 
@@ -135,31 +259,38 @@ function unsentText(count: number): string {
   return count === 1 ? ' One message was not sent.' : ` ${count} messages were not sent.`;
 }
 
+/** Why a command had no effect, as far as it is known. */
+export function commandFaultText(error: TandemError): string {
+  return error.code === 'UNAVAILABLE' || error.code === 'INTERNAL' ? TEXTS.panel.noAnswer : errorText(error);
+}
+
 /** What an error means to the person at the page. */
-export function errorText(error: WireError): string {
+export function errorText(error: Pick<TandemError, 'code' | 'message' | 'limit'>): string {
   switch (error.code) {
     case 'SESSION_NOT_FOUND':
       return 'There is no session with this code. It may have expired; ask the other side for a fresh one.';
     case 'SESSION_FULL':
-      return 'The session is full.';
+      return 'The session is full: every seat is taken. Somebody has to leave first.';
     case 'SESSION_LOCKED':
-      return 'The session is locked: nobody can join at the moment.';
+      return 'The session is locked. Ask the host to unlock it, then try again.';
     case 'SESSION_CLOSED':
-      return 'The session has ended.';
+      return 'The session has ended. Start a new one, or ask for another code.';
     case 'JOIN_DENIED':
       return 'The host did not let you in.';
     case 'RATE_LIMITED':
       return limitText(error);
     case 'UNAVAILABLE':
-      return 'The server cannot do this at the moment. Trying again.';
+      return 'The server cannot do this at the moment.';
     case 'INTERNAL':
-      return 'Something failed in the server. Trying again.';
+      return 'Something failed in the server.';
     case 'UNAUTHENTICATED':
       return 'This server asks for a sign-in, which this page does not offer.';
     case 'FORBIDDEN':
       return 'You may not do this.';
     case 'INVALID_PAYLOAD':
       return 'The server does not accept this: it is too long, or contains something that is not allowed.';
+    case 'RESUME_REJECTED':
+      return 'This seat is gone: it was given up, or its time is over.';
     case 'NOT_IN_SESSION':
       return 'You are no longer in this session.';
     default:
@@ -167,7 +298,7 @@ export function errorText(error: WireError): string {
   }
 }
 
-function limitText({ limit }: WireError): string {
+function limitText({ limit }: Pick<TandemError, 'limit'>): string {
   const allowance =
     limit === undefined ? '' : ` (${limit.points} in any ${durationText(limit.durationSeconds * 1000)})`;
   switch (limit?.name) {
@@ -187,61 +318,49 @@ function limitText({ limit }: WireError): string {
   }
 }
 
-export function codeFaultText(typed: Exclude<TypedCode, { kind: 'code' }>): string {
-  switch (typed.kind) {
+/** Why a text is no way into a session. */
+export function unreadableText(text: Unreadable): string {
+  switch (text.kind) {
     case 'empty':
       return 'Type the code that the other device shows.';
     case 'too_short':
       return 'A code has at least six characters.';
     case 'foreign':
-      return `No code contains “${typed.character}”. Codes have no vowels, and no 0, 1 or L.`;
+      return `No code contains “${text.character}”. Codes have no vowels, and no 0, 1 or L.`;
+    case 'foreign_text':
+      return 'This is no invitation to a Tandem session.';
+    case 'elsewhere':
+      return `This leads to another address, ${text.host}. Open it in the browser itself.`;
+    case 'damaged':
+      return 'This link is not complete. Copy it again, from its beginning to its end.';
   }
 }
 
-export function outboxText(state: OutboxState): string {
-  switch (state.kind) {
-    case 'waiting':
-    case 'limited':
-      return 'waiting';
-    case 'sending':
-      return 'sending';
-    case 'repeating':
-      return 'not confirmed, sending again';
+/** Why there is no scanning on this page. */
+export function scannerFaultText(fault: ScannerFault): string {
+  const otherwise = 'Type the code, or point the camera app of your phone at the QR code.';
+  switch (fault) {
+    case 'insecure':
+      return `Scanning is not possible here: over plain http browsers give no page the camera. ${otherwise}`;
+    case 'no_camera':
+      return `Scanning is not possible here: this browser gives pages no camera. ${otherwise}`;
+    case 'no_scanner':
+      return `Scanning is not possible here: this browser has no scanner for QR codes. ${otherwise}`;
+  }
+}
+
+/** Why the camera shows nothing. */
+export function cameraFaultText(fault: CameraFault): string {
+  switch (fault) {
+    case 'denied':
+      return 'This page may not use the camera. Allow it in the settings of the browser for this page, or type the code.';
+    case 'missing':
+      return 'There is no camera on this device. Type the code instead.';
+    case 'busy':
+      return 'The camera cannot be used: another program may have it. Close that, or type the code.';
     case 'failed':
-      return `refused: ${errorText(state.error)}`;
+      return 'The camera stopped. Try again, or type the code.';
   }
-}
-
-export function noteText(note: NoteText): string {
-  switch (note.kind) {
-    case 'joined':
-      return `${note.name ?? 'Somebody'} has joined.`;
-    case 'left':
-      if (note.reason === 'kicked') return `${note.name ?? 'The other side'} was removed.`;
-      if (note.reason === 'timeout') return `${note.name ?? 'The other side'} was away for too long and has left.`;
-      return `${note.name ?? 'The other side'} has left.`;
-    case 'now_host':
-      return 'You are the host now.';
-    case 'rolled_back':
-      return rolledBackText(note.own, note.others);
-  }
-}
-
-function rolledBackText(own: number, others: number): string {
-  const parts = ['The server had a fault and went back to an earlier state.'];
-  if (own > 0)
-    parts.push(
-      own === 1
-        ? 'A message of yours is checked and sent again.'
-        : `${own} messages of yours are checked and sent again.`,
-    );
-  if (others > 0)
-    parts.push(
-      others === 1
-        ? 'A message of the other side may be missing until it is sent again.'
-        : `${others} messages of the other side may be missing until they are sent again.`,
-    );
-  return parts.join(' ');
 }
 
 export function closedText(reason: CloseReason | null): string {
@@ -287,4 +406,92 @@ function count(amount: number, unit: string): string {
 /** A time of day on this device: `14:05`, or `02:05 PM` kept on one line. */
 export function clockText(iso: string): string {
   return new Date(iso).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' }).replace(/\s/g, '\u00a0');
+}
+
+/** What happened between messages. `name` is put where the participant's name belongs. */
+export function noteWords(note: NoteText, name: string): string {
+  switch (note.kind) {
+    case 'joined':
+      return `${name} has joined.`;
+    case 'left':
+      if (note.reason === 'kicked') return `${name} was removed.`;
+      if (note.reason === 'timeout') return `${name} was away for too long and has left.`;
+      return `${name} has left.`;
+    case 'now_host':
+      return 'You are the host now.';
+    case 'taken_back':
+      return takenBackText(note.own, note.others);
+  }
+}
+
+function takenBackText(own: number, others: number): string {
+  const parts = ['The server had a fault and went back to an earlier state.'];
+  if (own > 0)
+    parts.push(
+      own === 1
+        ? 'A message of yours is checked, and sent again if it was lost.'
+        : `${own} messages of yours are checked, and sent again if they were lost.`,
+    );
+  if (others > 0)
+    parts.push(
+      others === 1
+        ? 'A message of somebody else was taken back; it may come again.'
+        : `${others} messages of others were taken back; they may come again.`,
+    );
+  return parts.join(' ');
+}
+
+/** How far an own message has got. */
+export function reachText({ peers, delivered, read }: Reach): string {
+  if (delivered === 0) return TEXTS.conversation.sent;
+  if (peers === 1) return read === 1 ? 'read' : 'delivered';
+  return read > 0 ? `read by ${read} of ${peers}` : `delivered to ${delivered} of ${peers}`;
+}
+
+export function queueStateText(state: QueueState): string {
+  switch (state.kind) {
+    case 'waiting':
+    case 'limited':
+      return 'waiting to be sent';
+    case 'sending':
+      return 'sending';
+    case 'repeating':
+      return 'not confirmed, sending again';
+  }
+}
+
+/** Why an own message was given up. */
+export function failedText(error: TandemError): string {
+  switch (error.code) {
+    case 'UNAVAILABLE':
+      return 'Not sent: it could not be delivered to the server in time.';
+    case 'ID_REUSED':
+    case 'INTERNAL':
+      return 'Not sent: something failed. Write it again.';
+    default:
+      return `Not sent. ${errorText(error)}`;
+  }
+}
+
+/** Why a message was not even queued; it is still in the line to write in. */
+export function unqueuedText(error: TandemError): string {
+  if (error.code === 'UNAVAILABLE') return 'Too many messages are waiting to be sent. Wait until some have left.';
+  return errorText(error);
+}
+
+/** How much of a long message fits. */
+export function roomText(bytesLeft: number): string {
+  return bytesLeft < 0
+    ? `Too long by ${count(-bytesLeft, 'byte')}. Send it in parts.`
+    : `Room for ${count(bytesLeft, 'byte')} more.`;
+}
+
+/** `day` is a date of this device, such as `2026-01-31`. */
+export function dayText(day: string): string {
+  const date = new Date(`${day}T12:00:00`);
+  const midnight = new Date().setHours(0, 0, 0, 0);
+  const daysAgo = Math.round((midnight - new Date(date).setHours(0, 0, 0, 0)) / 86_400_000);
+  if (daysAgo === 0) return 'Today';
+  if (daysAgo === 1) return 'Yesterday';
+  return date.toLocaleDateString('en', { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' });
 }

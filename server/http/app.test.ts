@@ -21,6 +21,20 @@ describe('every answer', () => {
     },
   );
 
+  it('leaves the pages the camera, and takes away what they never use', async () => {
+    for (const isProduction of [false, true]) {
+      await stage.withServer({ isProduction }, async (base) => {
+        const response = await fetch(`${base}/`);
+        const policy = (response.headers.get('Permissions-Policy') ?? '').split(', ');
+        expect(policy.filter((entry) => !entry.endsWith('=()'))).toEqual(['camera=(self)']);
+        const off = ['geolocation', 'microphone', 'payment', 'usb', 'display-capture'].map((name) => `${name}=()`);
+        expect(policy).toEqual(expect.arrayContaining(off));
+        // Not named, so left to our own origin: the page copies and shares the pairing link.
+        expect(policy.join()).not.toMatch(/clipboard|web-share/);
+      });
+    }
+  });
+
   it('takes over a sane request id', async () => {
     for (const id of ['a', 'Trace_1.2-3', 'x'.repeat(128)]) {
       const response = await fetch(`${stage.url}/health/live`, { headers: { 'X-Request-Id': id } });

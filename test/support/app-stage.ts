@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, expect } from '@jest/globals';
 import { createApp, type AppOptions } from '../../server/http/app.ts';
 import { hardenServer, SERVER_OPTIONS } from '../../server/http/harden-server.ts';
@@ -12,6 +13,9 @@ import { createClientIp } from '../../server/limits/client-ip.ts';
 import { createHealth, type Health } from '../../server/observability/health.ts';
 import { createLogger, type Logger } from '../../server/observability/logger.ts';
 import { createMetrics, type Metrics } from '../../server/observability/metrics.ts';
+
+/** What `/assets/large-3F2A9C1B.js` (with both variants) and `/client/tandem.js` (with `.gz` alone) hold. */
+export const LARGE_SCRIPT = `export const numbers = [${Array.from({ length: 999 }, (_, number) => number).join()}];\n`;
 
 /** The Express app on a free port, behind the bounds of the real server, with pages of its own and a health that tests can turn. */
 export class AppStage {
@@ -139,11 +143,18 @@ export async function problemOf(response: Response): Promise<Record<string, unkn
 
 async function makePages(): Promise<string> {
   const webDir = await mkdtemp(join(tmpdir(), 'tandem-web-'));
-  for (const directory of ['docs', 'assets', '.git']) await mkdir(join(webDir, directory));
+  for (const directory of ['docs', 'assets', 'client', '.git']) await mkdir(join(webDir, directory));
   await writeFile(join(webDir, 'index.html'), '<!doctype html><title>pair</title>');
   await writeFile(join(webDir, 'docs', 'index.html'), '<!doctype html><title>docs</title>');
   await writeFile(join(webDir, 'docs', 'protocol.html'), '<!doctype html><title>protocol</title>');
   await writeFile(join(webDir, 'assets', 'app-3F2A9C1B.js'), 'export {};');
+  await writeFile(join(webDir, 'assets', 'large-3F2A9C1B.js'), LARGE_SCRIPT);
+  await writeFile(join(webDir, 'assets', 'large-3F2A9C1B.js.br'), brotliCompressSync(LARGE_SCRIPT));
+  await writeFile(join(webDir, 'assets', 'large-3F2A9C1B.js.gz'), gzipSync(LARGE_SCRIPT));
+  await writeFile(join(webDir, 'client', 'tandem.js'), LARGE_SCRIPT);
+  await writeFile(join(webDir, 'client', 'tandem.js.gz'), gzipSync(LARGE_SCRIPT));
+  await writeFile(join(webDir, 'client', 'tandem.js.map'), '{"version":3}');
+  await writeFile(join(webDir, 'client', 'other.js'), 'export {};');
   await writeFile(join(webDir, 'favicon.svg'), '<svg xmlns="http://www.w3.org/2000/svg"/>');
   await writeFile(join(webDir, '.env'), 'SECRET=1');
   await writeFile(join(webDir, '.git', 'config'), 'SECRET=1');

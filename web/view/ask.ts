@@ -1,17 +1,21 @@
 import { TEXTS } from '../texts.ts';
+import { openDialog } from './dialog.ts';
 import { button, element } from './dom.ts';
 
+export interface Question {
+  readonly heading: string;
+  /** What follows from it, one paragraph each. */
+  readonly why: readonly string[];
+  readonly yes: string;
+}
+
 /** Asks before something that cannot be undone. */
-export function ask(question: string, yes: string, onYes: () => void): void {
-  const dialog = element('dialog', { attributes: { 'aria-label': question } });
-  const close = (): void => dialog.close();
-  const stay = button(TEXTS.ask.no, 'secondary', close);
+export function ask({ heading, why, yes }: Question, onYes: () => void): void {
+  const stay = button(TEXTS.ask.no, 'secondary', () => dialog.close());
   const go = button(yes, 'primary', () => {
-    close();
+    dialog.close();
     onYes();
   });
-  dialog.append(element('p', { text: question }), element('div', { class: 'row' }, stay, go));
-  dialog.addEventListener('close', () => dialog.remove());
-  document.body.append(dialog);
-  dialog.showModal();
+  const paragraphs = why.map((text) => element('p', { text }));
+  const dialog = openDialog(heading, ...paragraphs, element('div', { class: 'row' }, stay, go));
 }

@@ -1,65 +1,76 @@
-import type { Session } from '../../protocol/session.ts';
-import { formatCode, pairingLink } from '../code.ts';
+import { formatCode } from '../../client/index.ts';
+import type { TandemSession } from '../../client/index.ts';
 import { clockText, durationText, TEXTS } from '../texts.ts';
+import { ask } from './ask.ts';
+import { copyFrom } from './copy.ts';
 import { button, element, setText, show } from './dom.ts';
 import { qrCode } from './qr.ts';
 
 export interface InviteView {
   readonly element: HTMLElement;
-  update: (session: Session, isHost: boolean) => void;
-  focus: () => void;
+  update: (session: TandemSession) => void;
 }
 
 const words = TEXTS.invite;
 
 /** How somebody else gets in: the code, as text, as a picture and as a link, and how long it works. */
 export function inviteView(reopen: () => void): InviteView {
-  const heading = element('h1', { text: words.waiting, attributes: { tabindex: '-1' } });
-  const intro = element('p', { class: 'intro', text: words.join });
-  const code = element('p', { class: 'code', attributes: { 'aria-label': words.code } });
+  const heading = element('h2', { text: words.more });
+  const intro = element('p', { class: 'intro' });
+  const code = element('p', { class: 'code', attributes: { 'aria-label': words.code, role: 'group' } });
   const picture = element('div', { class: 'qr' });
-  const link = element('input', { id: 'link', class: 'link', attributes: { readonly: '' } });
-  const copied = element('p', { class: 'hint', attributes: { role: 'status' } });
-  const copy = button(words.copy, 'secondary', () => void copyLink(link, copied));
-  const linkRow = element(
-    'div',
-    { class: 'field' },
-    element('label', { text: words.link, attributes: { for: 'link' } }),
-    element('div', { class: 'row' }, link, copy),
-    copied,
-  );
-  const deviceOnly = element('p', { class: 'hint', text: words.thisDeviceOnly });
   const until = element('p', { class: 'hint until' });
-  const withCode = element('div', { class: 'with-code' }, code, picture, until, linkRow, deviceOnly);
+  const link = element('input', { id: 'link', class: 'link', attributes: { readonly: '' } });
+  const answer = element('p', { class: 'hint', attributes: { role: 'status' } });
+  const actions = element(
+    'div',
+    { class: 'row actions' },
+    button(words.copyLink, 'secondary', () => void copyFrom(link, answer)),
+    button(words.copyCode, 'secondary', () => void copyFrom(code, answer)),
+  );
+  // Missing in many browsers and on plain http; the types do not say so.
+  if ((navigator as Partial<Navigator>).share !== undefined) {
+    actions.append(button(words.share, 'secondary', () => void share(link.value)));
+  }
+  const label = element('label', { text: words.link, attributes: { for: 'link' } });
+  const linkField = element('div', { class: 'field' }, label, link, actions, answer);
+  const deviceOnly = element('p', { class: 'hint', text: words.thisDeviceOnly });
+  const withCode = element('div', { class: 'with-code' }, code, picture, until, linkField, deviceOnly);
   const noCode = element('p', { class: 'notice' });
-  const renew = button(words.reopen, 'primary', reopen);
+  let isCodeAlive = false;
+  const renew = button(words.reopen, 'secondary', () => {
+    const { reopen: question, reopenWhy, reopenYes } = TEXTS.ask;
+    if (isCodeAlive) ask({ heading: question, why: [reopenWhy], yes: reopenYes }, reopen);
+    else reopen();
+  });
   show(deviceOnly, isOnlyHere(location.hostname));
   link.addEventListener('focus', () => link.select());
 
-  let shownCode: string | null = null;
-  const showCode = (wire: string): void => {
-    shownCode = wire;
-    link.value = pairingLink(location.origin, wire);
+  const showLink = (wire: string, address: string): void => {
+    if (link.value === address) return;
+    link.value = address;
     setText(code, formatCode(wire));
-    setText(copied, '');
-    picture.replaceChildren(qrCode(link.value, words.qr(formatCode(wire))));
+    setText(answer, '');
+    picture.replaceChildren(qrCode(address, words.qr(formatCode(wire))));
   };
 
   return {
-    element: element('section', { class: 'card invite' }, heading, intro, withCode, noCode, renew),
-    update: (session, isHost) => {
-      setText(heading, session.status === 'waiting' ? words.waiting : words.more);
-      if (session.code !== null && session.code !== shownCode) showCode(session.code);
-      const leftMs = session.codeExpiresAt === null ? null : Date.parse(session.codeExpiresAt) - Date.now();
-      const isUp = leftMs !== null && leftMs <= 0;
-      setText(until, session.codeExpiresAt === null || leftMs === null ? '' : untilText(session.codeExpiresAt, leftMs));
-      show(intro, session.code !== null);
-      show(withCode, session.code !== null);
-      show(noCode, session.code === null);
-      setText(noCode, session.locked ? words.locked : words.noCode);
-      show(renew, isHost && !session.locked && (session.code === null || isUp));
+    element: element('section', { class: 'invite' }, heading, intro, withCode, noCode, renew),
+    update: (session) => {
+      const { info, isHost } = session;
+      const address = session.link(location.origin);
+      const leftMs = info.codeExpiresAt === null ? null : Date.parse(info.codeExpiresAt) - Date.now();
+      isCodeAlive = info.code !== null && (leftMs === null || leftMs > 0);
+      if (info.code !== null && address !== null) showLink(info.code, address);
+      setText(intro, session.isEncrypted ? words.joinEncrypted : words.join);
+      setText(until, info.codeExpiresAt === null || leftMs === null ? '' : untilText(info.codeExpiresAt, leftMs));
+      show(heading, info.status !== 'waiting');
+      show(intro, info.code !== null);
+      show(withCode, info.code !== null);
+      show(noCode, info.code === null);
+      setText(noCode, info.locked ? words.locked : isHost ? words.noCode : words.noCodeGuest);
+      show(renew, isHost && !info.locked);
     },
-    focus: () => heading.focus(),
   };
 }
 
@@ -67,18 +78,11 @@ function untilText(expiresAt: string, leftMs: number): string {
   return leftMs <= 0 ? words.timeIsUp : words.until(clockText(expiresAt), durationText(leftMs));
 }
 
-async function copyLink(link: HTMLInputElement, answer: HTMLElement): Promise<void> {
-  // Browsers have a clipboard in secure contexts alone; the types do not say so.
-  const clipboard = navigator.clipboard as Clipboard | undefined;
+async function share(url: string): Promise<void> {
   try {
-    if (clipboard === undefined) throw new Error('no clipboard in this context');
-    await clipboard.writeText(link.value);
-    setText(answer, words.copied);
+    await navigator.share({ title: words.shareTitle, url });
   } catch {
-    // Missing or forbidden: the user can still copy what is selected.
-    link.focus();
-    link.select();
-    setText(answer, words.copyByHand);
+    // Called off by the user, or refused by the system, which says so itself.
   }
 }
 

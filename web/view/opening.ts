@@ -1,12 +1,12 @@
-import { formatCode } from '../code.ts';
-import type { Link } from '../connection.ts';
-import type { Phase } from '../session-client.ts';
+import { formatCode } from '../../client/index.ts';
+import type { ConnectionState } from '../../client/index.ts';
+import type { Phase, Wish } from '../page-seat.ts';
 import { errorText, TEXTS } from '../texts.ts';
 import { button, element, setText } from './dom.ts';
 
 export interface OpeningView {
   readonly element: HTMLElement;
-  update: (phase: Phase & { kind: 'opening' | 'returning' }, link: Link) => void;
+  update: (phase: Phase & { kind: 'opening' }, connection: ConnectionState) => void;
   focus: () => void;
 }
 
@@ -15,26 +15,31 @@ const words = TEXTS.opening;
 /** What is seen between a click and the server's answer: nothing to do but to wait, or to give up. */
 export function openingView(cancel: () => void): OpeningView {
   const heading = element('h1', { attributes: { tabindex: '-1' } });
-  const trouble = element('p', { attributes: { 'aria-live': 'polite' } });
+  const trouble = element('p', { attributes: { role: 'status' } });
   const giveUp = button(words.cancel, 'secondary', cancel);
   return {
     element: element('section', { class: 'card opening' }, heading, trouble, giveUp),
-    update: (phase, link) => {
-      setText(heading, headingText(phase));
-      setText(giveUp, phase.kind === 'opening' ? words.cancel : words.giveUpSeat);
+    update: (phase, connection) => {
+      setText(heading, headingText(phase.wish));
       // While there is no connection the status line says so.
-      setText(trouble, phase.kind === 'opening' && link.kind === 'online' ? troubleText(phase) : '');
+      setText(trouble, connection.kind === 'online' ? troubleText(phase) : words.wait);
     },
     focus: () => heading.focus(),
   };
 }
 
-function headingText(phase: Phase & { kind: 'opening' | 'returning' }): string {
-  if (phase.kind === 'returning') return words.returning;
-  return phase.wish.command === 'session:create' ? words.create : words.join(formatCode(phase.wish.code));
+function headingText(wish: Wish): string {
+  switch (wish.kind) {
+    case 'create':
+      return words.create;
+    case 'join':
+      return words.join(formatCode(wish.code));
+    case 'take_over':
+      return words.takeOver;
+  }
 }
 
 function troubleText({ error, isRepeated }: Phase & { kind: 'opening' }): string {
-  if (error !== null) return errorText(error);
-  return isRepeated ? words.noAnswer : '';
+  if (error !== null) return `${errorText(error)} ${words.again}`;
+  return isRepeated ? words.noAnswer : words.wait;
 }

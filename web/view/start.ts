@@ -1,23 +1,32 @@
+import { canEncrypt } from '../../client/index.ts';
 import { SIZES } from '../../protocol/limits.ts';
-import { parseCode } from '../code.ts';
-import type { OpeningWish } from '../opening.ts';
-import type { Notice } from '../session-client.ts';
-import { againText, codeFaultText, durationText, noticeText, TEXTS } from '../texts.ts';
-import { element, setText, show } from './dom.ts';
+import type { Notice } from '../page-seat.ts';
+import { againText, durationText, noticeText, scannerFaultText, TEXTS } from '../texts.ts';
+import type { ScannerFault } from '../scanner.ts';
+import { button, element, setText, show } from './dom.ts';
 
 export interface StartView {
   readonly element: HTMLElement;
+  readonly name: string;
   update: (notice: Notice | null) => void;
-  /** Puts a code into the form and joins with it. */
-  joinWith: (typed: string) => void;
   /** Puts a code into the form and leaves the rest to the user. */
   prefill: (typed: string) => void;
+  /** Why what is in the form is no code. */
+  setFault: (text: string) => void;
+  /** Whether this page can scan; until it is known there is neither button nor excuse. */
+  setScanner: (fault: ScannerFault | null) => void;
   focus: () => void;
+}
+
+export interface StartActions {
+  create: (options: { encrypt: boolean }) => void;
+  join: (typed: string) => void;
+  scan: () => void;
 }
 
 const words = TEXTS.start;
 
-export function startView(storedName: string, open: (wish: OpeningWish) => void): StartView {
+export function startView(storedName: string, actions: StartActions): StartView {
   const heading = element('h1', { text: words.heading, attributes: { tabindex: '-1' } });
   const reason = element('p', { attributes: { role: 'alert' } });
   const wait = element('p', { class: 'wait', attributes: { role: 'timer' } });
@@ -27,11 +36,13 @@ export function startView(storedName: string, open: (wish: OpeningWish) => void)
     attributes: {
       maxlength: `${SIZES.nameCharacters}`,
       autocomplete: 'nickname',
+      dir: 'auto',
       'aria-describedby': 'name-hint',
     },
   });
   name.value = storedName;
   const create = element('button', { class: 'primary', text: words.create, attributes: { type: 'submit' } });
+  const encrypt = encryptView();
   const code = element('input', {
     id: 'code',
     class: 'code-input',
@@ -41,14 +52,24 @@ export function startView(storedName: string, open: (wish: OpeningWish) => void)
       autocapitalize: 'characters',
       autocorrect: 'off',
       spellcheck: 'false',
-      'aria-describedby': 'code-fault',
+      'aria-describedby': 'code-hint code-fault',
     },
   });
   const fault = element('p', { id: 'code-fault', class: 'fault', attributes: { role: 'alert' } });
   const join = element('button', { class: 'secondary', text: words.join, attributes: { type: 'submit' } });
+  const scan = button(words.scan, 'secondary', actions.scan);
+  const noScan = element('p', { class: 'hint' });
+  show(scan, false);
 
-  const createForm = element('form', { class: 'stack' }, create);
-  const joinForm = element('form', { class: 'stack' }, field(words.code, code), fault, join);
+  const createForm = element('form', { class: 'stack' }, create, encrypt.element);
+  const joinForm = element(
+    'form',
+    { class: 'stack' },
+    field(words.code, code, element('p', { id: 'code-hint', class: 'hint', text: words.codeHint })),
+    fault,
+    element('div', { class: 'row pair' }, join, scan),
+    noScan,
+  );
   const view = element(
     'section',
     { class: 'card start' },
@@ -64,30 +85,24 @@ export function startView(storedName: string, open: (wish: OpeningWish) => void)
   const setFault = (text: string): void => {
     setText(fault, text);
     code.setAttribute('aria-invalid', `${text !== ''}`);
-  };
-  const tryToJoin = (): void => {
-    const typed = parseCode(code.value);
-    if (typed.kind === 'code') {
-      setFault('');
-      open({ command: 'session:join', name: name.value.trim(), code: typed.code });
-      return;
-    }
-    setFault(codeFaultText(typed));
-    code.focus();
+    if (text !== '') code.focus();
   };
   createForm.addEventListener('submit', (event) => {
     event.preventDefault();
     setFault('');
-    open({ command: 'session:create', name: name.value.trim() });
+    actions.create({ encrypt: encrypt.isWanted() });
   });
   joinForm.addEventListener('submit', (event) => {
     event.preventDefault();
-    tryToJoin();
+    actions.join(code.value);
   });
   code.addEventListener('input', () => setFault(''));
 
   return {
     element: view,
+    get name() {
+      return name.value.trim();
+    },
     update: (shown) => {
       setText(reason, shown === null ? '' : noticeText(shown));
       show(notice, shown !== null);
@@ -95,16 +110,28 @@ export function startView(storedName: string, open: (wish: OpeningWish) => void)
       setText(wait, waitMs > 0 ? againText(durationText(waitMs)) : '');
       show(wait, waitMs > 0);
     },
-    joinWith: (typed) => {
-      code.value = typed;
-      tryToJoin();
-    },
     prefill: (typed) => {
       setFault('');
       code.value = typed;
     },
+    setFault,
+    setScanner: (scannerFault) => {
+      show(scan, scannerFault === null);
+      setText(noScan, scannerFault === null ? '' : scannerFaultText(scannerFault));
+    },
     focus: () => heading.focus(),
   };
+}
+
+/** The choice of encryption, or why there is none. */
+function encryptView(): { readonly element: HTMLElement; isWanted: () => boolean } {
+  if (!canEncrypt()) {
+    return { element: element('p', { class: 'hint', text: words.encryptMissing }), isWanted: () => false };
+  }
+  const box = element('input', { id: 'encrypt', attributes: { type: 'checkbox', 'aria-describedby': 'encrypt-hint' } });
+  const label = element('label', { text: words.encrypt, attributes: { for: box.id } });
+  const hint = element('p', { id: 'encrypt-hint', class: 'hint', text: words.encryptHint });
+  return { element: element('div', { class: 'choice' }, box, label, hint), isWanted: () => box.checked };
 }
 
 function field(label: string, input: HTMLInputElement, ...after: Node[]): HTMLElement {

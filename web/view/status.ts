@@ -1,28 +1,31 @@
-import type { Link } from '../connection.ts';
-import { durationText, linkText, TEXTS, waitText } from '../texts.ts';
+import type { ConnectionState, SeatEnd } from '../../client/index.ts';
+import { connectionText, durationText, REPLACED_TEXT, SIGN_IN_TEXT, TEXTS, waitText } from '../texts.ts';
 import { button, element, setText, show } from './dom.ts';
 
 export interface StatusView {
-  update: (link: Link, isSeated: boolean) => void;
+  /** `end` is that of a seat which can be taken back. */
+  update: (connection: ConnectionState, isSeated: boolean, end: SeatEnd | null) => void;
 }
 
 /**
- * The state of the link in words. The words are a live region; the countdown stands beside it, because a region that
- * changes every second would be read out every second.
+ * The state of the connection in words. The words are a live region; the countdown stands beside it, because a region
+ * that changes every second would be read out every second.
  */
 export function statusView(host: HTMLElement, live: HTMLElement, continueHere: () => void): StatusView {
   const wait = element('span', { class: 'wait', attributes: { role: 'timer' } });
-  const takeBack = button(TEXTS.conversation.continueHere, 'secondary', continueHere);
+  const takeBack = button(TEXTS.continueHere, 'secondary', continueHere);
   host.append(wait, takeBack);
 
   return {
-    update: (link, isSeated) => {
-      const isQuiet = link.kind === 'off' || (link.kind === 'online' && !isSeated);
-      host.dataset.state = isQuiet ? 'off' : link.kind;
-      setText(live, isQuiet ? '' : linkText(link, !navigator.onLine));
-      const waitMs = link.kind === 'paused' ? link.retryAt - Date.now() : 0;
+    update: (connection, isSeated, end) => {
+      const isQuiet = connection.kind === 'online' && !isSeated;
+      const text = isQuiet ? '' : connectionText(connection, !navigator.onLine);
+      host.dataset.state = end !== null ? 'ended' : isQuiet ? 'closed' : connection.kind;
+      setText(live, end === null ? text : end.reason === 'replaced' ? REPLACED_TEXT : SIGN_IN_TEXT);
+      const retryAt = connection.kind === 'reconnecting' && end === null ? (connection.retryAt ?? 0) : 0;
+      const waitMs = retryAt - Date.now();
       setText(wait, waitMs > 0 ? waitText(durationText(waitMs)) : '');
-      show(takeBack, link.kind === 'ended');
+      show(takeBack, end !== null);
     },
   };
 }

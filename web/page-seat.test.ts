@@ -1,0 +1,152 @@
+import { describe, expect, it } from '@jest/globals';
+import { TandemError } from '../client/index.ts';
+import type { SessionEvents, TandemClient, TandemSession } from '../client/index.ts';
+import { PageSeat } from './page-seat.ts';
+
+type Listeners = { [E in keyof SessionEvents]?: (payload: SessionEvents[E]) => void };
+
+/** A session that does what the test says. */
+function fakeSession(isConfirmed = true): { session: TandemSession; listeners: Listeners } {
+  const listeners: Listeners = {};
+  const session: Partial<TandemSession> = {
+    isClosed: false,
+    ended: null,
+    on: (event, listener) => {
+      Object.assign(listeners, { [event]: listener });
+      return () => Object.assign(listeners, { [event]: undefined });
+    },
+    leave: () => Promise.resolve({ isConfirmed }),
+  };
+  return { session: session as TandemSession, listeners };
+}
+
+type Answers = Partial<Pick<TandemClient, 'create' | 'join' | 'takeOver' | 'restore'>>;
+
+function seatOf(answers: Answers): { seat: PageSeat; unstored: string[] } {
+  const unstored: string[] = [];
+  const never = () => new Promise<never>(() => undefined);
+  const client = {
+    create: never,
+    join: never,
+    takeOver: never,
+    restore: () => null,
+    close: () => undefined,
+    on: () => () => undefined,
+    connection: { kind: 'online' } as const,
+    ...answers,
+  };
+  return { seat: new PageSeat(client, { changed: () => undefined, unstored: () => unstored.push('told') }), unstored };
+}
+
+const CREATE = { kind: 'create', name: 'Ada', encrypt: false } as const;
+const JOIN = { kind: 'join', name: '', code: 'BCD234', secret: null } as const;
+
+describe('the seat of a page', () => {
+  it('is taken, and the stored one again after a reload', async () => {
+    const { session } = fakeSession();
+    const { seat } = seatOf({ create: () => Promise.resolve(session) });
+    await seat.open(CREATE);
+    expect(seat.session).toBe(session);
+    const restored = seatOf({ restore: () => session }).seat;
+    restored.restore();
+    expect(restored.session).toBe(session);
+  });
+
+  it('is refused in words, with the time of the next try', async () => {
+    const error = new TandemError('RATE_LIMITED', 'wait', { retryAfterMs: 60_000 });
+    const { seat } = seatOf({ join: () => Promise.reject(error) });
+    const before = Date.now();
+    await seat.open(JOIN);
+    expect(seat.phase).toMatchObject({ kind: 'start', notice: { kind: 'refused', error } });
+    const { notice } = seat.phase as { notice: { retryAt: number } };
+    expect(notice.retryAt - before).toBeGreaterThanOrEqual(60_000);
+  });
+
+  it.each([
+    [null, new TandemError('FORBIDDEN'), 'no_key'],
+    [null, new TandemError('INVALID_PAYLOAD'), 'no_key'],
+    ['k'.repeat(43), new TandemError('INVALID_PAYLOAD'), 'wrong_key'],
+    [null, new TandemError('INVALID_PAYLOAD', 'name', { issues: [{ path: 'name', message: 'long' }] }), 'refused'],
+    ['k'.repeat(43), new TandemError('SESSION_FULL'), 'refused'],
+  ])('with the key %s, refused with %s, is %s', async (secret, error, kind) => {
+    const { seat } = seatOf({ join: () => Promise.reject(error) });
+    await seat.open({ ...JOIN, secret });
+    expect(seat.phase).toMatchObject({ kind: 'start', notice: { kind } });
+  });
+
+  it('that comes after the user gave up is not shown', async () => {
+    const { session } = fakeSession();
+    let give: (session: TandemSession) => void = () => undefined;
+    let signal: AbortSignal | undefined;
+    const { seat } = seatOf({
+      create: (options) => {
+        signal = options?.signal;
+        options?.onRepeat?.(null);
+        return new Promise((resolve) => (give = resolve));
+      },
+    });
+    const opened = seat.open(CREATE);
+    expect(seat.phase).toMatchObject({ kind: 'opening', isRepeated: true, error: null });
+    seat.cancel();
+    expect(signal?.aborted).toBe(true);
+    give(session);
+    await opened;
+    expect(seat.phase).toEqual({ kind: 'start', notice: null });
+  });
+
+  it('that is lost for good says why, and how much was not sent', () => {
+    const { session, listeners } = fakeSession();
+    const { seat } = seatOf({ restore: () => session });
+    seat.restore();
+    const error = new TandemError('RESUME_REJECTED');
+    for (const id of ['message-1', 'message-2']) listeners.failed?.({ id, type: 'text', body: '', error });
+    listeners.ended?.({ reason: 'rejected', canResume: false, error });
+    expect(seat.phase).toEqual({ kind: 'start', notice: { kind: 'ended', reason: 'rejected', unsent: 2 } });
+  });
+
+  it('does not count a message that failed before among those', async () => {
+    const { session, listeners } = fakeSession();
+    const { seat } = seatOf({ restore: () => session });
+    seat.restore();
+    const error = new TandemError('INVALID_PAYLOAD');
+    listeners.failed?.({ id: 'message-1', type: 'text', body: '', error });
+    await Promise.resolve();
+    listeners.ended?.({ reason: 'kicked', canResume: false, error: null });
+    expect(seat.phase).toEqual({ kind: 'start', notice: { kind: 'ended', reason: 'kicked', unsent: 0 } });
+  });
+
+  it('that goes on elsewhere stays in sight', () => {
+    const { session, listeners } = fakeSession();
+    const { seat } = seatOf({ restore: () => session });
+    seat.restore();
+    listeners.ended?.({ reason: 'replaced', canResume: true, error: null });
+    expect(seat.session).toBe(session);
+  });
+
+  it('that was left without the server knowing is told', async () => {
+    const { session } = fakeSession(false);
+    const { seat } = seatOf({ restore: () => session });
+    seat.restore();
+    await seat.leave();
+    expect(seat.phase).toEqual({ kind: 'start', notice: { kind: 'left_unconfirmed' } });
+  });
+
+  it('tells once that storage is missing', () => {
+    const { session, listeners } = fakeSession();
+    const { seat, unstored } = seatOf({ restore: () => session });
+    seat.restore();
+    listeners.unstored?.(undefined);
+    expect(unstored).toEqual(['told']);
+  });
+
+  it('keeps why a command had no effect until the next one', async () => {
+    const { session } = fakeSession();
+    const { seat } = seatOf({ restore: () => session });
+    seat.restore();
+    const error = new TandemError('UNAVAILABLE');
+    await seat.command(() => Promise.reject(error));
+    expect(seat.commandFault).toBe(error);
+    await seat.command(() => Promise.resolve());
+    expect(seat.commandFault).toBeNull();
+  });
+});

@@ -1,0 +1,78 @@
+import type { Participant, TandemSession } from '../../client/index.ts';
+import { nameInSentence, shownName } from '../shown-name.ts';
+import { TEXTS } from '../texts.ts';
+import { ask } from './ask.ts';
+import { button, element, setText, show } from './dom.ts';
+
+export interface PeopleView {
+  readonly element: HTMLElement;
+  update: (session: TandemSession) => void;
+}
+
+interface Line {
+  readonly element: HTMLLIElement;
+  update: (participant: Participant, session: TandemSession) => void;
+}
+
+const words = TEXTS.panel;
+
+/** Who is there. `lostFocus` is called when the line that had the focus has gone. */
+export function peopleView(kick: (participantId: string) => void, lostFocus: () => void): PeopleView {
+  const heading = element('h2', { id: 'people-heading', text: words.participants });
+  const list = element('ul', { class: 'people', attributes: { 'aria-labelledby': heading.id } });
+  const lines = new Map<string, Line>();
+  return {
+    element: element('div', { class: 'crowd' }, heading, list),
+    update: (session) => {
+      const { participants } = session.info;
+      for (const [id, line] of lines) {
+        if (participants.some((participant) => participant.id === id)) continue;
+        const hadFocus = line.element.contains(document.activeElement);
+        line.element.remove();
+        lines.delete(id);
+        if (hadFocus) lostFocus();
+      }
+      for (const participant of participants) {
+        const line = lines.get(participant.id) ?? personLine(participant, kick);
+        line.update(participant, session);
+        if (lines.has(participant.id)) continue;
+        lines.set(participant.id, line);
+        list.append(line.element);
+      }
+    },
+  };
+}
+
+function personLine({ id }: Participant, kick: (participantId: string) => void): Line {
+  // Isolated, so that a name that is written from right to left does not turn what stands beside it.
+  const name = element('bdi', { class: 'name' });
+  const facts = element('span', { class: 'facts' });
+  let inSentence = '';
+  const remove = button(words.kickShort, 'quiet', () => {
+    const { kick: question, kickWhy, kickYes } = TEXTS.ask;
+    ask({ heading: question(inSentence), why: [kickWhy], yes: kickYes }, () => kick(id));
+  });
+  const line = element('li', { class: 'person' }, name, facts, remove);
+  return {
+    element: line,
+    update: (participant, session) => {
+      const isSelf = participant.id === session.participantId;
+      inSentence = nameInSentence(participant);
+      line.dataset.presence = isSelf ? 'online' : participant.presence;
+      setText(name, shownName(participant.name, isSelf));
+      setText(facts, factsOf(participant, isSelf).join(', '));
+      remove.setAttribute('aria-label', words.kick(inSentence));
+      show(remove, session.isHost && !isSelf && !session.isClosed && session.ended === null);
+    },
+  };
+}
+
+function factsOf(participant: Participant, isSelf: boolean): string[] {
+  const facts: string[] = isSelf && participant.name !== null ? [words.you] : [];
+  facts.push(words[participant.role]);
+  if (isSelf) return facts;
+  facts.push(words[participant.presence]);
+  // Of somebody away the last state says nothing.
+  if (participant.presence === 'online') facts.push(words[participant.state]);
+  return facts;
+}
