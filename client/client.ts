@@ -105,11 +105,11 @@ export class TandemClient<B extends api.Bodies = api.AnyBodies, S extends api.Bo
    * @throws TandemError for what is final; `RATE_LIMITED` too, because when to try again is the user's to decide
    */
   async create(options: api.CreateOptions = {}): Promise<TandemSession<B, S>> {
-    const { signal: _signal, onRepeat: _onRepeat, encrypt = false, metadata, ...rest } = options;
+    const { signal, onRepeat, encrypt = false, metadata, ...rest } = options;
     const cipher = encrypt ? await Cipher.create() : null;
     const marked = cipher === null ? metadata : { ...metadata, e2e: cipher.mark };
     const payload = { ...rest, ...(marked === undefined ? {} : { metadata: marked }), key: randomId(32) };
-    return await this.#open('session:create', payload, cipher, options);
+    return await this.#open('session:create', payload, cipher, { signal, onRepeat });
   }
 
   /**
@@ -188,9 +188,8 @@ export class TandemClient<B extends api.Bodies = api.AnyBodies, S extends api.Bo
     command: C,
     payload: CommandPayload<C>,
     cipher: Cipher | null,
-    options: Pick<api.JoinOptions, 'signal' | 'onRepeat'>,
+    { signal, onRepeat }: { signal?: AbortSignal | undefined; onRepeat?: api.JoinOptions['onRepeat'] | undefined },
   ): Promise<TandemSession<B, S>> {
-    const { signal, onRepeat } = options;
     signal?.throwIfAborted();
     this.#makeRoom();
     this.#openings += 1;

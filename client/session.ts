@@ -32,6 +32,9 @@ export interface SessionParts {
   readonly ended: (end: api.SeatEnd) => void;
 }
 
+/** What concerns the seat; the rest concerns the connection. */
+type Handled = Exclude<EventName, 'connection:closing' | 'server:draining' | 'command:failed'>;
+
 /** Largest body that any server takes; a packet above 64 KiB would end the connection instead of being refused. */
 const LARGEST_BODY = 49_152;
 /** The stored copy is only shown until the server has answered, so it need not be the newest at every moment. */
@@ -173,8 +176,8 @@ export class TandemSession<B extends api.Bodies = api.AnyBodies, S extends api.B
       messages.map(async (message) => ({ message, opened: await this.#ciphering.openMessage(message) })),
     );
     return {
-      messages: opened.flatMap(({ message, opened: { kind, ...rest } }) =>
-        'body' in rest ? [this.#received(message, rest.body) as unknown as api.ReceivedMessage<B>] : [],
+      messages: opened.flatMap(({ message, opened: result }) =>
+        result.kind === 'ok' ? [this.#received(message, result.body) as unknown as api.ReceivedMessage<B>] : [],
       ),
       undecipherable: opened.flatMap(({ message, opened: { kind } }) =>
         kind === 'ok' ? [] : [{ message, reason: kind }],
@@ -319,13 +322,13 @@ export class TandemSession<B extends api.Bodies = api.AnyBodies, S extends api.B
 
   /** @internal */
   onEvent(name: string, payload: unknown): void {
-    if (!(name in HANDLED) || this.#end !== null) return;
-    // The name was found among those of the events.
-    const event = parseEvent(name as EventName, payload);
-    if (event !== null) this.#handlers[name as keyof typeof HANDLED](event as never);
+    if (!Object.hasOwn(this.#handlers, name) || this.#end !== null) return;
+    // The name was found among those that are handled.
+    const event = parseEvent(name as Handled, payload);
+    if (event !== null) this.#handlers[name as Handled](event as never);
   }
 
-  readonly #handlers: { [E in keyof typeof HANDLED]: (event: Events[E]) => void } = {
+  readonly #handlers: { [E in Handled]: (event: Events[E]) => void } = {
     'session:resumed': (event) => this.#onResumed(event),
     'session:paired': ({ session }) => this.#onInfo(session),
     'session:updated': ({ session }) => this.#onInfo(session),
@@ -469,22 +472,6 @@ export class TandemSession<B extends api.Bodies = api.AnyBodies, S extends api.B
     this.#emitter.emit('unstored', undefined);
   }
 }
-
-const HANDLED = {
-  'session:resumed': true,
-  'session:paired': true,
-  'session:joined': true,
-  'session:presence': true,
-  'session:activity': true,
-  'session:left': true,
-  'session:updated': true,
-  'session:idle': true,
-  'session:closed': true,
-  'session:head': true,
-  'message:new': true,
-  'message:receipt': true,
-  'signal:new': true,
-} as const satisfies Partial<Record<EventName, true>>;
 
 /** The body as JSON has it: what goes over the wire, whatever happens to the object meanwhile. */
 function jsonOf(body: unknown): JsonValue {

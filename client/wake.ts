@@ -25,7 +25,7 @@ export function watchForWaking(clock: Clock, wake: () => void): () => void {
     if (elapsedMs > CHECK_MS + LATE_MS) wake();
   };
   stopTimer = clock.after(CHECK_MS, check);
-  const page: Page = globalThis as Page;
+  const page: Page = globalThis;
   const onVisible = (): void => {
     if (page.document?.visibilityState === 'visible') wake();
   };

@@ -58,7 +58,7 @@ class Person {
     await this.#messages()
       .getByRole('listitem')
       .filter({ hasText: text })
-      .getByText(/\bsent\b/)
+      .getByText(/\b(sent|delivered|read)\b/)
       .waitFor();
   }
 

@@ -184,7 +184,8 @@ describe('the call', () => {
 function loseSignals(): void {
   const lost: string[] = [];
   Object.assign(window, { lost });
-  const sending = Object.getOwnPropertyDescriptor(WebSocket.prototype, 'send')?.value as typeof WebSocket.prototype.send;
+  const sending = Object.getOwnPropertyDescriptor(WebSocket.prototype, 'send')
+    ?.value as typeof WebSocket.prototype.send;
   WebSocket.prototype.send = function (this: WebSocket, packet: string) {
     const [, type] = /"signal:send",\{"type":"(\w+)"/.exec(packet) ?? [];
     if (type === undefined || lost.includes(type)) sending.call(this, packet);

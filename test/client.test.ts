@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { startServer } from '../test/support/server.ts';
-import type { RunningServer } from '../test/support/server.ts';
-import { TandemClient } from './client.ts';
-import type { TandemSession } from './session.ts';
-import type { ReceivedMessage, SeatStorage } from './types.ts';
+import { startServer } from './support/server.ts';
+import type { RunningServer } from './support/server.ts';
+import { TandemClient } from '../client/client.ts';
+import type { TandemSession } from '../client/session.ts';
+import type { ReceivedMessage, SeatStorage } from '../client/types.ts';
 
 const OPEN_LIMITS = {
   RATE_LIMIT_MESSAGES_USER_POINTS: '0',
