@@ -177,7 +177,7 @@ export class TandemClient<B extends api.Bodies = api.AnyBodies, S extends api.Bo
 
   /** Ends the connection. The seat is kept, in storage too, until its grace is over: `restore()` or `resumeHere()` go on. */
   close(): void {
-    this.#current?.stopStoring();
+    this.#current?.suspend();
     this.#stopWatching?.();
     this.#stopWatching = null;
     this.#stopResumeTimer();

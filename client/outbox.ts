@@ -126,6 +126,7 @@ export class Outbox {
     this.keep(entry, durableSeq);
     this.#handlers.sent(sent);
     for (const { resolve } of this.#claimWaiters(entry.id)) resolve(sent);
+    this.#watchAge();
     this.#handlers.changed();
     return true;
   }
@@ -182,6 +183,7 @@ export class Outbox {
     this.#store.removeMessage(entry.order, entry.id);
     this.#handlers.failed(entry, error);
     for (const { reject } of this.#claimWaiters(entry.id)) reject(reason);
+    this.#watchAge();
     this.#handlers.changed();
   }
 

@@ -309,13 +309,18 @@ export class TandemSession<B extends api.Bodies = api.AnyBodies, S extends api.B
       this.#delivery.stop();
       this.#parts.store.forget();
     }
-    this.stopStoring();
+    this.#stopStoring();
     this.#parts.ended(end);
     this.#emitter.emit('ended', end);
   }
 
-  /** @internal Nothing is stored any more, and no timer runs, until the seat is resumed. */
-  stopStoring(): void {
+  /** @internal No timer runs any more until the seat is resumed. */
+  suspend(): void {
+    if (this.#isStoring) this.#saveSeat();
+    this.#delivery.outbox.stop();
+  }
+
+  #stopStoring(): void {
     this.#stopTimer();
     this.#isStoring = false;
   }
@@ -441,6 +446,8 @@ export class TandemSession<B extends api.Bodies = api.AnyBodies, S extends api.B
 
   #setInfo(info: Session): void {
     this.#changed(() => this.#view.set(info));
+    // Who is there and how it stands is what a reloaded page goes by until the server has answered.
+    this.#saveSeat();
   }
 
   #setIdle(closesAt: string | null): void {
@@ -459,7 +466,7 @@ export class TandemSession<B extends api.Bodies = api.AnyBodies, S extends api.B
   }
 
   #saveSeat(): void {
-    this.stopStoring();
+    this.#stopStoring();
     const { id: sessionId, participantId, info } = this;
     const resumeToken = this.#resumeToken;
     const secret = this.#ciphering.secret;

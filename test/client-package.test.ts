@@ -54,7 +54,7 @@ describe('the client library for browsers', () => {
     );
     expect((await readFile(file, 'utf8')).trimEnd().split('\n').at(-1)).toBe('//# sourceMappingURL=tandem.js.map');
     const map = JSON.parse(await readFile(`${file}.map`, 'utf8')) as { sources: string[] };
-    expect(map.sources).toEqual(expect.arrayContaining([expect.stringMatching(/(^|\/)client\/index\.ts$/)]));
+    expect(map.sources).toEqual(expect.arrayContaining([expect.stringMatching(/(^|\/)client\/client\.ts$/)]));
   });
 
   it('lies compressed beside itself', async () => {

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { copyDataDirectory } from './support/data-directory.ts';
 import { startServer } from './support/server.ts';
 import type { RunningServer } from './support/server.ts';
+import { spawnServer } from './support/spawned-server.ts';
 import { TandemClient } from '../client/client.ts';
 import type { TandemSession } from '../client/session.ts';
 import type { ReceivedMessage, SeatStorage } from '../client/types.ts';
@@ -117,6 +119,42 @@ describe('TandemClient on a real server', () => {
     await second.has(2);
     expect(second.bodies).toEqual(['two', 'written while away']);
     expect(again.participantId).toBe(guest.participantId);
+  });
+
+  it('sends what was written while its server was gone, over a reload too, once and in order', async () => {
+    const data = await copyDataDirectory();
+    let spawned = await spawnServer(data.dir);
+    const { url, port } = spawned;
+    try {
+      const storage = new MemoryStorage();
+      const there = (at: SeatStorage | null): TandemClient => {
+        const made = new TandemClient({ url, storage: at });
+        clients.push(made);
+        return made;
+      };
+      const bob = await there(null).create();
+      const first = there(storage);
+      const ada = await first.join(bob.info.code ?? '');
+      await ada.send('text', 'Before');
+      const atBob = new Reader(bob);
+      await atBob.has(1);
+      await spawned.kill9();
+      for (const text of ['One', 'Two', 'Three']) ada.send('text', text).catch(() => undefined);
+      first.close();
+      const again = there(storage).restore();
+      if (again === null) throw new Error('the seat was not stored');
+      const four = again.send('text', 'Four');
+      const five = bob.send('text', 'Five, by Bob');
+      spawned = await spawnServer(data.dir, { PORT: String(port) });
+      await Promise.all([four, five]);
+      await atBob.has(6);
+      const ofAda = atBob.bodies.filter((body) => body !== 'Five, by Bob');
+      expect(ofAda).toEqual(['Before', 'One', 'Two', 'Three', 'Four']);
+      expect(atBob.seqs).toEqual([1, 2, 3, 4, 5, 6]);
+    } finally {
+      if (spawned.isRunning()) await spawned.kill9();
+      await data.remove();
+    }
   });
 
   it('reports what was delivered and read', async () => {
