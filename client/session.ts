@@ -2,6 +2,7 @@ import type { CommandName, CommandPayload, CommandResult, HandshakeAuth } from '
 import { TandemError } from '../protocol/errors.ts';
 import type { EventName, Events } from '../protocol/events.ts';
 import type { ActivityState, CloseReason, JsonValue, Message, Session } from '../protocol/session.ts';
+import { abortable } from './abortable.ts';
 import { Ciphering } from './ciphering.ts';
 import type { Clock } from './clock.ts';
 import { unanswered } from './connection.ts';
@@ -10,8 +11,8 @@ import { Delivery } from './delivery.ts';
 import type { Telling } from './delivery.ts';
 import { Emitter } from './emitter.ts';
 import type { InboxItem } from './inbox.ts';
+import { jsonOf } from './json-body.ts';
 import { encodeHandover, pairingLink } from './link.ts';
-import { jsonBytes } from './outbox.ts';
 import type { OutboxEntry } from './outbox.ts';
 import { randomId } from './random-id.ts';
 import { Receipts } from './receipts.ts';
@@ -35,8 +36,6 @@ export interface SessionParts {
 /** What concerns the seat; the rest concerns the connection. */
 type Handled = Exclude<EventName, 'connection:closing' | 'server:draining' | 'command:failed'>;
 
-/** Largest body that any server takes; a packet above 64 KiB would end the connection instead of being refused. */
-const LARGEST_BODY = 49_152;
 /** The stored copy is only shown until the server has answered, so it need not be the newest at every moment. */
 const STORE_INFO_MS = 500;
 
@@ -478,35 +477,4 @@ export class TandemSession<B extends api.Bodies = api.AnyBodies, S extends api.B
     this.#isUnstored = true;
     this.#emitter.emit('unstored', undefined);
   }
-}
-
-/** The body as JSON has it: what goes over the wire, whatever happens to the object meanwhile. */
-function jsonOf(body: unknown): JsonValue {
-  let plain: JsonValue | undefined;
-  try {
-    const text = JSON.stringify(body) as string | undefined;
-    plain = text === undefined ? undefined : (JSON.parse(text) as JsonValue);
-  } catch (cause) {
-    throw new TandemError('INVALID_PAYLOAD', 'The body is not JSON.', { cause });
-  }
-  if (plain === undefined) throw new TandemError('INVALID_PAYLOAD', 'The body is missing, or not JSON.');
-  const bytes = jsonBytes(plain);
-  if (bytes > LARGEST_BODY) {
-    const text = `The body has ${bytes} bytes as JSON; the most is ${LARGEST_BODY}.`;
-    throw new TandemError('INVALID_PAYLOAD', text);
-  }
-  return plain;
-}
-
-/** Waits no longer than the signal allows; then it rejects with the signal's reason. */
-export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return await promise;
-  signal.throwIfAborted();
-  let abort: () => void = () => undefined;
-  const aborted = new Promise<never>((_resolve, reject) => {
-    // The reason is the application's own, whatever it is.
-    abort = () => reject(signal.reason as Error);
-    signal.addEventListener('abort', abort, { once: true });
-  });
-  return await Promise.race([promise, aborted]).finally(() => signal.removeEventListener('abort', abort));
 }
