@@ -60,8 +60,10 @@ export class CatchUp {
     }
     const { messages, hasMore, lastSeq } = outcome.result;
     const upToSeq = hasMore ? messages.reduce((highest, { seq }) => Math.max(highest, seq), afterSeq) : lastSeq;
-    if (!this.#handlers.page(afterSeq, outcome.result, upToSeq) || round !== this.#round) return;
-    if (!hasMore) {
+    const isKnown = this.#handlers.page(afterSeq, outcome.result, upToSeq);
+    if (round !== this.#round) return;
+    if (!isKnown) this.stop();
+    else if (!hasMore) {
       this.stop();
       this.#handlers.done();
     } else if (upToSeq > afterSeq) {

@@ -28,10 +28,8 @@ export class Ciphering {
   }
 
   async openMessage({ from, type, id, body }: Message): Promise<Opened<JsonValue>> {
-    const cipher = await this.#cipher;
-    return cipher === null
-      ? { kind: 'ok', body }
-      : await cipher.open({ sessionId: this.#sessionId, from, type, id }, body);
+    const context = { sessionId: this.#sessionId, from, type, id };
+    return await this.#open(body, (cipher) => cipher.open(context, body));
   }
 
   async sealSignal(from: string, type: string, body: JsonValue | Uint8Array): Promise<JsonValue | Uint8Array> {
@@ -42,9 +40,19 @@ export class Ciphering {
   }
 
   async openSignal(from: string, type: string, body: JsonValue | Uint8Array): Promise<Opened<JsonValue | Uint8Array>> {
-    const cipher = await this.#cipher;
-    if (cipher === null) return { kind: 'ok', body };
     const context = { sessionId: this.#sessionId, from, type, id: SIGNAL_ID };
-    return await (body instanceof Uint8Array ? cipher.openBytes(context, body) : cipher.open(context, body));
+    return await this.#open<JsonValue | Uint8Array>(body, (cipher) =>
+      body instanceof Uint8Array ? cipher.openBytes(context, body) : cipher.open(context, body),
+    );
+  }
+
+  async #open<T>(body: T, read: (cipher: Cipher) => Promise<Opened<T>>): Promise<Opened<T>> {
+    if (this.#cipher === null) return { kind: 'ok', body };
+    try {
+      return await read(await this.#cipher);
+    } catch {
+      // A key that was damaged in storage, or WebCrypto is gone: what cannot be read is told, and holds nothing up.
+      return { kind: 'wrong_key' };
+    }
   }
 }

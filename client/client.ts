@@ -31,9 +31,7 @@ export interface ClientParts {
 /** A seat that is asked for on a new connection, without its session being known. */
 interface Candidate {
   readonly seat: Handover;
-  readonly cipher: Cipher | null;
   readonly resolve: (event: Events['session:resumed']) => void;
-  readonly reject: (error: TandemError) => void;
 }
 
 /** How long the first event of a resume may take before the connection counts as stuck. */
@@ -52,21 +50,22 @@ export class TandemClient<B extends api.Bodies = api.AnyBodies, S extends api.Bo
   readonly #base: string;
   readonly #store: SeatStore;
   readonly #emitter = new Emitter<api.ClientEvents>();
-  readonly #waiting = new Set<(error: TandemError | null) => void>();
+  readonly #waiting = new Set<() => void>();
   #current: TandemSession<B, S> | null = null;
   #candidate: Candidate | null = null;
   /** Openings that are under way, one that was given up and is being tidied away included. */
   #opening: Promise<unknown> = Promise.resolve();
-  #openings = 0;
+  /** Ends the one that somebody waits for. */
+  #giveUp: AbortController | null = null;
   #stopResumeTimer: () => void = () => undefined;
   #stopWatching: (() => void) | null = null;
 
   constructor(options: api.ClientOptions = {}, parts: ClientParts = {}) {
-    const url = options.url === undefined ? undefined : originOf(options.url);
+    const url = originOf(options.url ?? (globalThis as { location?: { origin: string } }).location?.origin);
     this.#options = options;
     this.#clock = parts.clock ?? systemClock;
     this.#random = parts.random ?? Math.random;
-    this.#base = url ?? (globalThis as { location?: { origin: string } }).location?.origin ?? '';
+    this.#base = url;
     const storage = options.storage === undefined ? ownStorage() : options.storage;
     this.#store = new SeatStore(storage, options.storageKey ?? 'tandem');
     const clock = this.#clock;
@@ -131,15 +130,19 @@ export class TandemClient<B extends api.Bodies = api.AnyBodies, S extends api.Bo
 
   /**
    * The seat that storage holds, such as after a reload: at once, while the connection is made. Null when there is none.
-   * `message` events go on after the last one that was handed out.
+   * `message` events go on after the last one that was handed out. After `close()` the seat of this client goes on.
    */
   restore(): TandemSession<B, S> | null {
-    if (this.#current !== null || this.#openings > 0) return this.#current;
-    const state = this.#store.load();
-    if (state === null) return null;
-    const session = this.#take(state);
-    this.#start();
-    return session;
+    if (this.#giveUp !== null) return null;
+    if (this.#current === null) {
+      const state = this.#store.load();
+      if (state === null) return null;
+      this.#take(state);
+      // A connection asks for a seat in its handshake alone.
+      this.#link.stop();
+    }
+    if (this.#seated !== null) this.#start();
+    return this.#current;
   }
 
   /**
@@ -152,37 +155,54 @@ export class TandemClient<B extends api.Bodies = api.AnyBodies, S extends api.Bo
     const seat = parsed.kind === 'handover' ? decodeHandover(parsed.handover) : null;
     if (seat === null) throw new TandemError('INVALID_PAYLOAD', 'This is no hand-over, or a damaged one.');
     const cipher = seat.secret === null ? null : await Cipher.from(seat.secret);
-    signal?.throwIfAborted();
-    this.#makeRoom();
-    const resumed = new Promise<Events['session:resumed']>((resolve, reject) => {
-      this.#candidate = { seat, cipher, resolve, reject };
+    return await this.#whileWanted(signal, async (giveUp) => {
+      const resumed = new Promise<Events['session:resumed']>((resolve) => {
+        this.#candidate = { seat, resolve };
+      });
+      this.#link.stop();
+      this.#start();
+      try {
+        const event = await abortable(resumed, giveUp);
+        const { session } = event;
+        checkCipher(session.metadata, cipher);
+        const position = { epoch: session.epoch, lastSeq: 0, lastId: null, durableSeq: 0 };
+        const taken = this.#take({ seat: { ...seat, info: session }, position, messages: [] });
+        taken.onEvent('session:resumed', { ...event, reset: false });
+        return taken;
+      } catch (error) {
+        this.close();
+        throw error;
+      } finally {
+        this.#candidate = null;
+      }
     });
-    // A connection asks for a seat in its handshake alone.
-    this.#link.stop();
-    this.#start();
-    try {
-      const event = await abortable(resumed, signal);
-      const { session } = event;
-      checkCipher(session.metadata, cipher);
-      const position = { epoch: session.epoch, lastSeq: 0, lastId: null, durableSeq: 0 };
-      const taken = this.#take({ seat: { ...seat, info: session }, position, messages: [] });
-      taken.onEvent('session:resumed', { ...event, reset: false });
-      return taken;
-    } catch (error) {
-      this.close();
-      throw error;
-    } finally {
-      this.#candidate = null;
-    }
   }
 
-  /** Ends the connection. The seat is kept, in storage too, until its grace is over: `restore()` or `resumeHere()` go on. */
+  /**
+   * Ends the connection, and an opening that is under way. The seat is kept, in storage too, until its grace is over:
+   * `restore()` or `resumeHere()` go on.
+   */
   close(): void {
+    this.#giveUp?.abort(new TandemError('UNAVAILABLE', 'The client was closed.'));
     this.#current?.suspend();
-    this.#stopWatching?.();
-    this.#stopWatching = null;
     this.#stopResumeTimer();
     this.#link.stop();
+  }
+
+  /** One opening at a time; whatever it waits for ends when the signal, or what happens meanwhile, says so. */
+  async #whileWanted<T>(signal: AbortSignal | undefined, open: (giveUp: AbortSignal) => Promise<T>): Promise<T> {
+    signal?.throwIfAborted();
+    this.#makeRoom();
+    const giveUp = new AbortController();
+    const abort = (): void => giveUp.abort(signal?.reason);
+    this.#giveUp = giveUp;
+    signal?.addEventListener('abort', abort);
+    try {
+      return await open(giveUp.signal);
+    } finally {
+      this.#giveUp = null;
+      signal?.removeEventListener('abort', abort);
+    }
   }
 
   async #open<C extends 'session:create' | 'session:join'>(
@@ -191,37 +211,21 @@ export class TandemClient<B extends api.Bodies = api.AnyBodies, S extends api.Bo
     cipher: Cipher | null,
     { signal, onRepeat }: { signal?: AbortSignal | undefined; onRepeat?: api.JoinOptions['onRepeat'] | undefined },
   ): Promise<TandemSession<B, S>> {
-    signal?.throwIfAborted();
-    this.#makeRoom();
-    this.#openings += 1;
-    const clock = this.#clock;
-    const random = this.#random;
-    const connection = this.#link;
-    const giveUp = new AbortController();
-    const before = this.#opening;
-    const asked = before
-      .catch(() => undefined)
-      .then(() => {
-        if (!giveUp.signal.aborted) this.#start();
+    return await this.#whileWanted(signal, async (giveUp) => {
+      const asked = this.#opening.then(() => {
+        if (!giveUp.aborted) this.#start();
         return openSeat(command, payload, {
-          connection,
-          clock,
-          random,
-          whenOnline: () => this.#whenOnline(giveUp.signal),
-          isGivenUp: () => giveUp.signal.aborted,
+          connection: this.#link,
+          clock: this.#clock,
+          random: this.#random,
+          whenOnline: () => this.#whenOnline(giveUp),
+          isGivenUp: () => giveUp.aborted,
           onRepeat: onRepeat ?? (() => undefined),
         });
       });
-    this.#opening = asked.catch(() => undefined);
-    try {
-      const result = await abortable(asked, signal);
-      return await this.#sitDown(result, cipher);
-    } catch (error) {
-      giveUp.abort();
-      throw error;
-    } finally {
-      this.#openings -= 1;
-    }
+      this.#opening = asked.catch(() => undefined);
+      return await this.#sitDown(await abortable(asked, giveUp), cipher);
+    });
   }
 
   async #sitDown(
@@ -231,7 +235,7 @@ export class TandemClient<B extends api.Bodies = api.AnyBodies, S extends api.Bo
     try {
       checkCipher(session.metadata, cipher);
     } catch (error) {
-      await this.#link.request('session:leave', {});
+      await this.#link.leave();
       throw error;
     }
     const { participantId, resumeToken } = self;
@@ -245,28 +249,31 @@ export class TandemClient<B extends api.Bodies = api.AnyBodies, S extends api.Bo
   }
 
   #take(state: StoredState): TandemSession<B, S> {
-    const store = this.#store;
-    const clock = this.#clock;
-    const random = this.#random;
-    const base = this.#base;
     const connection = this.#link;
-    const bounds = this.#options.queue;
-    const ended = (end: api.SeatEnd): void => {
+    const start = (): void => this.#start();
+    const ended = ({ reason }: api.SeatEnd): void => {
       // Nobody needs a connection for a seat that has ended, and one for nothing counts against the address's allowance.
-      if (end.reason !== 'left' && end.reason !== 'abandoned') this.close();
+      // A handshake that is under way would even take the seat again.
+      if (reason !== 'abandoned' && (reason !== 'left' || !connection.isOnline)) this.close();
     };
-    this.#current = new TandemSession<B, S>({ connection, store, clock, random, bounds, base, ended }, state);
+    const parts = {
+      connection,
+      store: this.#store,
+      clock: this.#clock,
+      random: this.#random,
+      bounds: this.#options.queue,
+      base: this.#base,
+      start,
+      ended,
+    };
+    this.#current = new TandemSession<B, S>(parts, state);
     return this.#current;
   }
 
   /** Leaves a closed or ended session behind. */
   #makeRoom(): void {
     const current = this.#current;
-    if (
-      this.#openings > 0 ||
-      this.#candidate !== null ||
-      (current !== null && current.ended === null && !current.isClosed)
-    ) {
+    if (this.#giveUp !== null || (current !== null && current.ended === null && !current.isClosed)) {
       throw new TandemError('ALREADY_IN_SESSION', 'This client has a seat: leave it first.');
     }
     current?.finish({ reason: 'abandoned', canResume: false, error: null });
@@ -279,19 +286,11 @@ export class TandemClient<B extends api.Bodies = api.AnyBodies, S extends api.Bo
   }
 
   #whenOnline(giveUp: AbortSignal): Promise<void> {
-    if (this.#link.isOnline) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      const settle = (error: TandemError | null): void => {
-        this.#waiting.delete(settle);
-        giveUp.removeEventListener('abort', stop);
-        if (error === null) resolve();
-        else reject(error);
-      };
-      const stop = (): void => settle(new TandemError('UNAVAILABLE', 'Given up.'));
-      this.#waiting.add(settle);
-      giveUp.addEventListener('abort', stop);
-      if (giveUp.aborted) stop();
+    const online = new Promise<void>((resolve) => {
+      if (this.#link.isOnline) resolve();
+      else this.#waiting.add(resolve);
     });
+    return abortable(online, giveUp);
   }
 
   get #seated(): TandemSession<B, S> | null {
@@ -310,47 +309,45 @@ export class TandemClient<B extends api.Bodies = api.AnyBodies, S extends api.Bo
       this.#stopResumeTimer();
       this.#stopResumeTimer = this.#clock.after(RESUME_PATIENCE_MS, () => this.#link.restart());
     }
-    for (const settle of [...this.#waiting]) settle(null);
+    for (const resolve of this.#waiting) resolve();
+    this.#waiting.clear();
   }
 
   #onLost(): void {
     this.#stopResumeTimer();
     this.#current?.onLost();
     // Nobody needs a connection without a seat, and each new one counts against the address's allowance.
-    if (this.#seated === null && this.#candidate === null && this.#openings === 0) this.close();
+    if (this.#seated === null && this.#giveUp === null) this.close();
   }
 
   #onRefused(error: TandemError): void {
-    for (const settle of [...this.#waiting]) settle(error);
-    this.#candidate?.reject(error);
+    this.#giveUp?.abort(error);
     const isSignedOut = error.code === 'UNAUTHENTICATED';
     const reason = isSignedOut ? 'unauthenticated' : 'rejected';
     this.#seated?.finish({ reason, canResume: isSignedOut, error });
   }
 
   #onEnded(reason: ClosingReason): void {
-    const error = new TandemError('UNAVAILABLE', `The server ended the connection: ${reason}.`);
-    for (const settle of [...this.#waiting]) settle(error);
-    this.#candidate?.reject(error);
-    if (reason === 'kicked') this.#seated?.finish({ reason, canResume: false, error: null });
-    else if (reason === 'replaced' || reason === 'revoked') {
-      this.#seated?.finish({ reason, canResume: true, error: null });
-    }
+    this.#giveUp?.abort(new TandemError('UNAVAILABLE', `The server ended the connection: ${reason}.`));
+    // A newer server's word too: a seat without a connection that nobody hears of would wait for ever.
+    this.#seated?.finish({ reason: reason as api.EndReason, canResume: reason !== 'kicked', error: null });
   }
 
   #onEvent(name: string, payload: unknown): void {
     if (name === 'session:resumed') {
+      const event = parseEvent(name, payload);
+      if (event === null) return;
       this.#stopResumeTimer();
-      if (this.#candidate !== null) {
-        const event = parseEvent(name, payload);
-        if (event !== null) this.#candidate.resolve(event);
-        return;
-      }
+      this.#candidate?.resolve(event);
     }
     this.#seated?.onEvent(name, payload);
   }
 
   #onChanged(state: api.ConnectionState): void {
+    if (state.kind === 'closed') {
+      this.#stopWatching?.();
+      this.#stopWatching = null;
+    }
     this.#emitter.emit('connection', state);
   }
 }
@@ -363,7 +360,7 @@ function checkCipher(metadata: Parameters<typeof isMarkedEncrypted>[0], cipher: 
     ? 'The link has a key, but the session is not encrypted: ask for a new link.'
     : cipher === null
       ? 'The session is end-to-end encrypted: join by its link or QR code, which has the key.'
-      : 'The key does not fit the session: ask for the link again.';
+      : 'The key does not fit the session: ask for a new link.';
   throw new TandemError('FORBIDDEN', text);
 }
 
@@ -377,7 +374,7 @@ function ownStorage(): api.SeatStorage | null {
 }
 
 /** Socket.IO takes the path of an address for a namespace, and would connect to one that does not exist. */
-function originOf(url: string): string {
+function originOf(url = ''): string {
   try {
     const { protocol, host } = new URL(url);
     if (/^(https?|wss?):$/.test(protocol)) return `${protocol.replace('ws', 'http')}//${host}`;

@@ -5,6 +5,7 @@ import type { WireError } from '../protocol/errors.ts';
 import type { Events } from '../protocol/events.ts';
 import { backoffMs } from './backoff.ts';
 import type { Clock } from './clock.ts';
+import { faultOfSize } from './json-body.ts';
 import type { OpenSocket, WireSocket } from './socket.ts';
 import type { ClientOptions, ConnectionState } from './types.ts';
 import { parseAnswer, parseEvent, parseRefusal } from './wire.ts';
@@ -114,6 +115,8 @@ export class Connection {
   ): Promise<Outcome<C>> {
     const socket = this.#socket;
     if (socket === null || !this.#isOpen) return Promise.resolve({ kind: 'lost' });
+    const fault = faultOfSize(payload);
+    if (fault !== null) return Promise.resolve({ kind: 'refused', error: fault });
     return new Promise((resolve) => {
       const settle = (outcome: Outcome<C>): void => {
         stopTimer();
@@ -132,6 +135,15 @@ export class Connection {
         settle(outcomeOf(parseAnswer(command, answer)));
       });
     });
+  }
+
+  /** Gives the seat up. While the server may still have it on this connection, no other is asked for there. */
+  async leave(): Promise<boolean> {
+    const socket = this.#socket;
+    const outcome = await this.request('session:leave', {});
+    const isLeft = outcome.kind === 'ok' || (outcome.kind === 'refused' && !outcome.error.retryable);
+    if (!isLeft && this.#socket === socket) this.restart();
+    return isLeft;
   }
 
   #hurry(): void {
@@ -155,6 +167,7 @@ export class Connection {
     if (!isCurrent()) return;
     const token = await this.#token();
     if (!isCurrent()) return;
+    this.#stopTimer();
     if (token instanceof TandemError) {
       this.#comeBack(0, token);
       return;
@@ -188,12 +201,11 @@ export class Connection {
       cause instanceof TandemError
         ? cause
         : new TandemError('UNAUTHENTICATED', 'The token hook failed; it is asked again.', { cause });
-    let stopTimer = (): void => undefined;
     const late = new Promise<TandemError>((resolve) => {
-      stopTimer = clock.after(TOKEN_MS, () => resolve(failed()));
+      this.#stopTimer = clock.after(TOKEN_MS, () => resolve(failed()));
     });
     const asked = (async () => token({ isRefused: this.#isTokenRefused }))();
-    return await Promise.race([asked.catch(failed), late]).finally(stopTimer);
+    return await Promise.race([asked.catch(failed), late]);
   }
 
   #onOpened(): void {
@@ -203,7 +215,8 @@ export class Connection {
     this.#openedAt = this.#parts.clock.monotonic();
     this.#silences = 0;
     this.#setState({ kind: 'online' });
-    this.#handlers.opened();
+    // Whoever heard that may have closed it.
+    if (this.isOnline) this.#handlers.opened();
   }
 
   #onRefused(data: unknown): void {
@@ -287,8 +300,5 @@ function outcomeOf<C extends CommandName>(ack: Ack<C> | null): Outcome<C> {
 
 /** What to tell a caller who got no answer. */
 export function unanswered(): TandemError {
-  return new TandemError(
-    'UNAVAILABLE',
-    'No connection, or no answer: whether it was done is unknown. Try again when it is back.',
-  );
+  return new TandemError('UNAVAILABLE', 'No connection, or no answer: whether it was done is unknown.');
 }

@@ -56,6 +56,7 @@ export class Delivery {
   /** The connection has this seat: what is asked on it is answered. */
   #isLive = false;
   #isHandingOut = false;
+  #isStopped = false;
   /** What the last handshake said. */
   #told: Position;
   /** Own messages that a rollback took away, until it is known which of them the store still has. */
@@ -149,8 +150,9 @@ export class Delivery {
     this.#stopWatching();
   }
 
-  /** Ends for good, and gives nothing up by itself any more. */
+  /** Ends for good: hands nothing out any more, and gives nothing up by itself. */
   stop(): void {
+    this.#isStopped = true;
     this.interrupted();
     this.outbox.stop();
   }
@@ -158,7 +160,8 @@ export class Delivery {
   #onCaughtUp(): void {
     this.outbox.putBack(this.#doubted);
     this.#doubted = [];
-    this.outbox.makeCertain();
+    // While it runs, one message is on its way, and the history may have been read before it came in.
+    if (!this.sender.isRunning) this.outbox.makeCertain();
     this.#watchForHoles();
     this.sender.run();
   }
@@ -247,7 +250,7 @@ export class Delivery {
       for (let item = this.#next(); item !== null; item = this.#next()) {
         const prepared = this.#handlers.prepare(item);
         const tell = typeof prepared === 'function' ? prepared : await prepared;
-        const current = this.#inbox.peek();
+        const current = this.#next();
         if (current === null || !isSameItem(current, item)) continue;
         this.#inbox.take(item);
         tell();
@@ -260,11 +263,12 @@ export class Delivery {
   }
 
   #next(): InboxItem | null {
-    return this.#handlers.isHeard() ? this.#inbox.peek() : null;
+    return !this.#isStopped && this.#handlers.isHeard() ? this.#inbox.peek() : null;
   }
 
   #savePosition(): void {
-    if (!this.#parts.store.savePosition(this.#inbox.position)) this.#handlers.unstored();
+    // The storage may have the next seat already.
+    if (!this.#isStopped && !this.#parts.store.savePosition(this.#inbox.position)) this.#handlers.unstored();
   }
 
   #watchForHoles(): void {

@@ -142,7 +142,7 @@ function assertCrypto(): void {
   if (canEncrypt()) return;
   throw new TandemError(
     'FORBIDDEN',
-    'Encryption needs WebCrypto, which browsers give only to pages over https or from localhost. Open this page so.',
+    'Encryption needs WebCrypto, which browsers give only to pages over https or from localhost.',
   );
 }
 

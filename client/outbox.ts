@@ -51,6 +51,7 @@ const DEFAULT_BOUNDS: Required<QueueBounds> = {
  * what it has, until that is durable: if the store loses it, only this device still holds it.
  */
 export class Outbox {
+  #order = 0;
   #queued: OutboxEntry[] = [];
   #kept: OutboxEntry[] = [];
   readonly #waiters = new Map<string, Waiter[]>();
@@ -75,6 +76,7 @@ export class Outbox {
   restore(messages: readonly { order: number; message: StoredMessage }[]): void {
     for (const { order, message } of messages) {
       const entry = this.#entryOf(order, message);
+      this.#order = Math.max(this.#order, order);
       (entry.seq === null ? this.#queued : this.#kept).push(entry);
     }
     this.#watchAge();
@@ -88,10 +90,10 @@ export class Outbox {
       return Promise.reject(new TandemError('ID_REUSED', `The message ${message.id} is queued with other content.`));
     }
     if (same === undefined) {
-      const last = [...this.#queued, ...this.#kept].reduce((highest, { order }) => Math.max(highest, order), 0);
-      const entry = this.#entryOf(last + 1, { ...message, writtenAt: this.#clock.now() });
+      const entry = this.#entryOf(this.#order + 1, { ...message, writtenAt: this.#clock.now() });
       const fault = this.#faultOf(entry.bytes);
       if (fault !== null) return Promise.reject(fault);
+      this.#order = entry.order;
       entry.isUncertain = false;
       this.#queued.push(entry);
       this.save(entry);
@@ -142,6 +144,8 @@ export class Outbox {
   doubt(seq: number): OutboxEntry[] {
     const doubted = this.#kept.filter((entry) => (entry.seq ?? 0) > seq);
     this.#kept = this.#kept.filter((entry) => !doubted.includes(entry));
+    // A page that dies before it is known finds them in its queue: under the new numbering their seq says nothing.
+    for (const entry of doubted) this.save({ ...entry, seq: null });
     return doubted;
   }
 
@@ -166,7 +170,6 @@ export class Outbox {
     const lost = [...entries].sort((a, b) => (a.seq ?? 0) - (b.seq ?? 0));
     for (const entry of lost) Object.assign(entry, { seq: null, state: { kind: 'waiting' }, notBefore: 0 });
     this.#queued = [...lost, ...this.#queued];
-    for (const entry of lost) this.save(entry);
     this.#handlers.changed();
   }
 
@@ -199,7 +202,7 @@ export class Outbox {
   dropOld(): void {
     for (const entry of [...this.#queued]) {
       if (entry.isUncertain || this.#ageOf(entry) < this.#bounds.maxAgeMs) continue;
-      const text = `Not sent within the ${this.#bounds.maxAgeMs} ms that the queue keeps a message.`;
+      const text = `Not sent within ${this.#bounds.maxAgeMs} ms.`;
       this.fail(entry, new TandemError('UNAVAILABLE', text));
     }
     this.#watchAge();
@@ -252,7 +255,7 @@ export class Outbox {
 }
 
 /** Bytes of the value as UTF-8 JSON. */
-export function jsonBytes(value: JsonValue): number {
+export function jsonBytes(value: unknown): number {
   return new TextEncoder().encode(JSON.stringify(value)).length;
 }
 

@@ -1,6 +1,7 @@
 import type { JsonValue, Session } from '../protocol/session.ts';
+import { randomId } from './random-id.ts';
 import type { SeatStorage } from './types.ts';
-import { hasFields, isCount, isSeq } from './wire.ts';
+import { hasFields, isCount, isRecord, isSeq } from './wire.ts';
 
 export interface StoredSeat {
   sessionId: string;
@@ -51,6 +52,8 @@ export class SeatStore {
   readonly #prefix: string;
   /** Of the seat in hand. */
   #participantId = '';
+  /** Tells this page's seat from one that another tab has put in its place, be it the same one. */
+  readonly #holder = randomId(8);
 
   constructor(storage: SeatStorage | null, prefix: string) {
     this.#storage = storage;
@@ -61,6 +64,7 @@ export class SeatStore {
   load(): StoredState | null {
     const stored = this.#read('seat');
     if (!hasFields(stored, 'sessionId participantId resumeToken secret info')) return null;
+    delete stored.holder;
     // Every field has been looked at.
     const seat = stored as unknown as StoredSeat;
     const { participantId, sessionId, info } = seat;
@@ -91,7 +95,7 @@ export class SeatStore {
     // Should there be no room for another seat, the old one must not come back in its place.
     if (this.#participantId !== seat.participantId) this.#remove('seat');
     this.#participantId = seat.participantId;
-    return this.#write('seat', seat);
+    return this.#write('seat', { ...seat, holder: this.#holder });
   }
 
   /** Of the seat in hand, as are the messages. */
@@ -107,8 +111,10 @@ export class SeatStore {
     this.#remove(this.#messageKey(order, id));
   }
 
-  /** Removes everything of this prefix, of other tabs and earlier seats too. */
+  /** Removes everything of this prefix, of earlier seats too, unless another tab has its seat there. */
   forget(): void {
+    const stored = this.#read('seat');
+    if (isRecord(stored) && stored.holder !== this.#holder) return;
     for (const key of ['seat', ...this.#ownKeys()]) this.#remove(key);
   }
 

@@ -25,7 +25,7 @@ export class Sender {
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #handlers: SenderHandlers;
-  #isRunning = false;
+  isRunning = false;
   #current: OutboxEntry | null = null;
   #stopTimer: () => void = () => undefined;
 
@@ -44,13 +44,13 @@ export class Sender {
 
   /** The connection has the seat, and everything that the server has is known. */
   run(): void {
-    this.#isRunning = true;
+    this.isRunning = true;
     this.pump();
   }
 
   /** The connection is gone: what has no answer yet is repeated on the next one. */
   pause(): void {
-    this.#isRunning = false;
+    this.isRunning = false;
     this.#stopTimer();
     // A new connection is a new chance; what a limit refused has to wait all the same.
     for (const entry of this.#outbox.queue) if (entry.state.kind !== 'limited') entry.notBefore = 0;
@@ -59,7 +59,7 @@ export class Sender {
   /** There is something to send, or the wait for it is over. */
   pump(): void {
     const [entry] = this.#outbox.queue;
-    if (!this.#isRunning || this.#current !== null || entry === undefined) return;
+    if (!this.isRunning || this.#current !== null || entry === undefined) return;
     this.#stopTimer();
     const waitMs = entry.notBefore - this.#clock.monotonic();
     if (waitMs > 0) this.#stopTimer = this.#clock.after(waitMs, () => this.pump());
@@ -83,9 +83,12 @@ export class Sender {
   async #attempt(entry: OutboxEntry): Promise<void> {
     if (this.#handlers.seal !== null && entry.sealed === undefined) {
       entry.sealed = await this.#handlers.seal(entry);
+      const { queue } = this.#outbox;
+      // Discarded while it was encrypted: it must not come back with a reload.
+      if (!queue.includes(entry)) return;
       this.#outbox.save(entry);
-      // Discarded, or the connection was lost, while it was encrypted.
-      if (!this.#isRunning || this.#outbox.queue[0] !== entry) return;
+      // The connection was lost, or older ones were put back in front.
+      if (!this.isRunning || queue[0] !== entry) return;
     }
     entry.isUncertain = true;
     entry.state = { kind: entry.attempts === 0 ? 'sending' : 'repeating' };
@@ -110,6 +113,7 @@ export class Sender {
     }
     entry.attempts += 1;
     entry.state = { kind: 'repeating' };
-    entry.notBefore = this.#clock.monotonic() + backoffMs(entry.attempts, askedMs, this.#random);
+    // As in `pause`: the answer of an attempt that a lost connection took along comes after it.
+    entry.notBefore = this.isRunning ? this.#clock.monotonic() + backoffMs(entry.attempts, askedMs, this.#random) : 0;
   }
 }

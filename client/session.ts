@@ -29,6 +29,8 @@ export interface SessionParts {
   readonly random: () => number;
   readonly bounds: api.QueueBounds | undefined;
   readonly base: string;
+  /** Connects, unless it is connected. */
+  readonly start: () => void;
   /** The seat has ended here. */
   readonly ended: (end: api.SeatEnd) => void;
 }
@@ -155,7 +157,7 @@ export class TandemSession<B extends api.Bodies = api.AnyBodies, S extends api.B
     const { id = randomId(22), signal } = options;
     signal?.throwIfAborted();
     const plain = jsonOf(body);
-    if (this.#end !== null && !this.#end.canResume) throw this.#noSeat();
+    if (this.#isOver) throw this.#noSeat();
     const sent = this.#delivery.outbox.add({ id, type, body: plain });
     this.#delivery.sender.pump();
     const abort = (): void => this.#giveUp(id, new TandemError('UNAVAILABLE', 'Sending was aborted.'), signal?.reason);
@@ -213,6 +215,11 @@ export class TandemSession<B extends api.Bodies = api.AnyBodies, S extends api.B
     if (state === 'active') this.#setIdle(null);
   }
 
+  /** Host: lets somebody in who knocked, or turns them away. */
+  async admit(knockId: string, admit: boolean, options?: api.RequestOptions): Promise<void> {
+    await this.#command('session:admit', { knockId, admit }, options?.signal);
+  }
+
   /** Host: a locked session cannot be joined. */
   async lock(locked: boolean, options?: api.RequestOptions): Promise<void> {
     this.#setInfo((await this.#command('session:lock', { locked }, options?.signal)).session);
@@ -239,13 +246,9 @@ export class TandemSession<B extends api.Bodies = api.AnyBodies, S extends api.B
    * frees the seat when its grace is over. What is still queued fails.
    */
   async leave(): Promise<{ isConfirmed: boolean }> {
-    const { connection } = this.#parts;
-    const isSeated = this.#end === null && connection.isOnline;
+    const isSeated = this.#end === null;
     this.finish({ reason: 'left', canResume: false, error: null });
-    if (!isSeated) return { isConfirmed: false };
-    const outcome = await connection.request('session:leave', {});
-    if (outcome.kind === 'lost') connection.stop();
-    return { isConfirmed: outcome.kind === 'ok' || (outcome.kind === 'refused' && !outcome.error.retryable) };
+    return { isConfirmed: isSeated && (await this.#parts.connection.leave()) };
   }
 
   /** The link that joins, with the key of an encrypted session; null while there is no code. */
@@ -261,12 +264,15 @@ export class TandemSession<B extends api.Bodies = api.AnyBodies, S extends api.B
     return encodeHandover({ sessionId, participantId, resumeToken, secret: this.#ciphering.secret });
   }
 
-  /** Asks for the seat again after it ended in a way that allows that; the connection that has it now loses it. */
+  /**
+   * Asks for the seat again after the client was closed, or after it ended in a way that allows that; the connection that
+   * has it now loses it.
+   */
   resumeHere(): void {
-    if (this.#end?.canResume !== true) return;
+    if (this.#isOver) return;
     this.#end = null;
     this.#saveSeat();
-    this.#parts.connection.start();
+    this.#parts.start();
     this.#emitter.emit('changed', undefined);
   }
 
@@ -300,7 +306,7 @@ export class TandemSession<B extends api.Bodies = api.AnyBodies, S extends api.B
 
   /** @internal The seat has ended; what is queued is kept only where it may come back. */
   finish(end: api.SeatEnd): void {
-    if (this.#end !== null && !this.#end.canResume) return;
+    if (this.#isOver) return;
     this.#end = end;
     this.onLost();
     if (!end.canResume) {
@@ -317,6 +323,10 @@ export class TandemSession<B extends api.Bodies = api.AnyBodies, S extends api.B
   suspend(): void {
     if (this.#isStoring) this.#saveSeat();
     this.#delivery.outbox.stop();
+  }
+
+  get #isOver(): boolean {
+    return this.#end?.canResume === false;
   }
 
   #stopStoring(): void {
@@ -340,6 +350,7 @@ export class TandemSession<B extends api.Bodies = api.AnyBodies, S extends api.B
       this.#onInfo(session);
       this.#emitter.emit('joined', { participant });
     },
+    'session:knock': (event) => this.#emitter.emit('knock', event),
     'session:left': ({ participantId, reason, session }) => {
       const participant = this.#view.lastSeen(participantId);
       this.#onInfo(session);
@@ -424,7 +435,7 @@ export class TandemSession<B extends api.Bodies = api.AnyBodies, S extends api.B
   #giveUp(id: string, error: TandemError, reason?: unknown): void {
     const { outbox } = this.#delivery;
     const entry: OutboxEntry | undefined = outbox.queue.find((queued) => queued.id === id);
-    if (entry !== undefined) outbox.fail(entry, error, reason ?? error);
+    if (entry !== undefined) outbox.fail(entry, error, reason);
   }
 
   async #command<C extends CommandName>(
@@ -466,6 +477,8 @@ export class TandemSession<B extends api.Bodies = api.AnyBodies, S extends api.B
 
   #saveSeat(): void {
     this.#stopStoring();
+    // The storage is another tab's, or has the next seat, when the answer to an earlier command comes late.
+    if (this.#end !== null) return;
     const { id: sessionId, participantId, info } = this;
     const resumeToken = this.#resumeToken;
     const secret = this.#ciphering.secret;

@@ -127,6 +127,8 @@ export interface SessionEvents<B extends Bodies = AnyBodies, S extends Bodies = 
   /** `info` has changed in any way: participants, presence, receipts, code, lock, status. */
   changed: undefined;
   joined: { readonly participant: Participant };
+  /** Host: somebody waits for `admit`; `ip` is masked. */
+  knock: { readonly knockId: string; readonly name: string | null; readonly ip: string };
   /** `participant` is as it was last seen, null for one that this client never saw. */
   left: { readonly participantId: string; readonly participant: Participant | null; readonly reason: LeaveReason };
   /** Nothing has happened for long; the session closes at this time (ISO 8601) unless something does. Null: it is void. */

@@ -65,6 +65,7 @@ const events: { [E in EventName]: Events[E] } = {
   },
   'session:paired': { session },
   'session:joined': { participant, session },
+  'session:knock': { knockId: 'k1', name: null, ip: '192.0.2.0' },
   'session:presence': { participantId: 'p1', presence: 'away' },
   'session:activity': { participantId: 'p1', state: 'idle' },
   'session:left': { participantId: 'p1', reason: 'left', session },
@@ -84,6 +85,7 @@ const seated = { session, self: { ...self, resumeToken: 'token' } };
 const results: { [C in CommandName]: Commands[C]['result'] } = {
   'session:create': seated,
   'session:join': seated,
+  'session:admit': {},
   'session:leave': {},
   'session:close': {},
   'session:kick': {},

@@ -63,6 +63,7 @@ const EVENTS: { readonly [E in EventName]: string } = {
   'session:resumed': 'session self messages hasMore gap reset',
   'session:paired': 'session',
   'session:joined': 'participant session',
+  'session:knock': 'knockId name ip',
   'session:presence': 'participantId presence',
   'session:activity': 'participantId state',
   'session:left': 'participantId reason session',

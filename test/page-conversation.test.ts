@@ -241,6 +241,10 @@ describe('a conversation', () => {
       expect(await ada.bodies()).toEqual(sayings);
       await ada.message('Saying number 012').getByText('waiting to be sent').waitFor();
       expect(await bob.bodies()).toEqual(sayings.slice(0, 10));
+      // What can no longer be sent does not claim to wait for it.
+      await ada.page.getByRole('button', { name: 'End for all' }).click();
+      await ada.page.getByRole('dialog').getByRole('button', { name: 'End it' }).click();
+      await ada.message('Saying number 012').getByText('not sent').waitFor();
     } finally {
       await server.kill9();
       await data.remove();

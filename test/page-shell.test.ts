@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
+import { copyDataDirectory } from './support/data-directory.ts';
 import { PLAIN_HOST, stagePages } from './support/page-stage.ts';
 import type { Visitor } from './support/page-stage.ts';
+import { spawnServer } from './support/spawned-server.ts';
 
 const stage = stagePages();
 
@@ -185,6 +187,7 @@ describe('a seat', () => {
     await tablet.person('Ada').getByText(/host/).waitFor();
     await ada.isTold(/goes on in another window or on another device/i);
     expect(await ada.page.getByRole('dialog').count()).toBe(0);
+    expect(await focused(ada)).toBe('Session');
     await bob
       .person('Ada')
       .getByText(/online/)
@@ -193,6 +196,7 @@ describe('a seat', () => {
     await ada.button('Continue here').click();
     await tablet.isTold(/goes on in another window or on another device/i);
     await ada.isTold('Connected.');
+    await expectFocus(ada, 'message');
   }, 30_000);
 
   it('is not lost to a link that is opened in its tab', async () => {
@@ -218,6 +222,35 @@ describe('a seat', () => {
 });
 
 describe('the page', () => {
+  it('tells a screen reader who has come and gone, and why something is asked', async () => {
+    const { ada, bob } = await paired();
+    const heard = ada.page.locator('.unseen[role="log"]');
+    await heard.getByText('Bob has joined.').waitFor();
+    await ada.button(/^Remove .*Bob/).click();
+    const question = ada.page.getByRole('dialog', { description: /the present code stops working too/i });
+    await question.waitFor();
+    await ada.page.keyboard.press('Escape');
+    await bob.button('Leave').click();
+    await bob.confirm('Leave it');
+    await heard.getByText('Bob has left.').waitFor();
+  }, 30_000);
+
+  it('tells a restart from a lost connection, and claims of nobody to be there meanwhile', async () => {
+    const data = await copyDataDirectory();
+    const server = await spawnServer(data.dir);
+    try {
+      const [ada, bob] = [await stage.visitor(), await stage.visitor()];
+      await bob.join(server.url, await ada.start(server.url, 'Ada'), 'Bob');
+      await ada.person('Bob').getByText('guest, online').waitFor();
+      server.signal('SIGTERM');
+      await ada.isTold(/server is restarting/i);
+      await ada.person('Bob').getByText('guest', { exact: true }).waitFor();
+    } finally {
+      if (server.isRunning()) await server.kill9();
+      await data.remove();
+    }
+  }, 30_000);
+
   it('is walked by keyboard alone from the start to a pair', async () => {
     const [ada, bob] = [await stage.visitor(), await stage.visitor()];
     const code = await ada.start(stage.url, 'Ada');

@@ -1,4 +1,5 @@
 import { formatCode, TandemClient } from '../client/index.ts';
+import type { TandemSession } from '../client/index.ts';
 import { Activity } from './activity.ts';
 import { conversationView } from './conversation/view.ts';
 import { PageSeat } from './page-seat.ts';
@@ -73,7 +74,7 @@ function startPage(): void {
     show(start.element, phase.kind === 'start');
     show(asking.element, phase.kind === 'asking');
     show(opening.element, phase.kind === 'opening');
-    seated.update(session, seat.commandFault);
+    seated.update(session, seat.commandFault, connection);
     if (phase.kind === 'start') start.update(phase.notice);
     else if (phase.kind === 'opening') opening.update(phase, connection);
     const isThere = session !== null && !session.isClosed && session.ended === null && connection.kind === 'online';
@@ -83,7 +84,7 @@ function startPage(): void {
 
   /** To where the new screen begins, once for each screen: the keyboard and a screen reader follow. */
   function moveFocus(phase: Phase): void {
-    const screen = phase.kind === 'seated' ? `seated ${phase.session.info.status}` : phase.kind;
+    const screen = phase.kind === 'seated' ? seatedScreen(phase.session) : phase.kind;
     if (screen === shown) return;
     const isFirst = shown === null;
     shown = screen;
@@ -141,6 +142,11 @@ function startPage(): void {
     update();
   });
   setInterval(update, TICK_MS);
+}
+
+/** Nothing of what was in use is left when the session is over or the seat is elsewhere. */
+function seatedScreen({ info, ended }: TandemSession): string {
+  return `seated ${info.status}${ended === null ? '' : ' without a seat'}`;
 }
 
 function byId(id: string): HTMLElement {

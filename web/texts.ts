@@ -26,11 +26,9 @@ export const TEXTS = {
     scan: 'Scan a code',
   },
   scan: {
-    heading: 'Scan a code',
     asking: 'Waiting for the camera. The browser may ask for your permission.',
     looking: 'Hold the QR code of the other device in front of the camera.',
     picture: 'Picture of the camera',
-    cancel: 'Cancel',
   },
   takeOver: {
     heading: 'Continue a session on this device',
@@ -38,7 +36,6 @@ export const TEXTS = {
       'The link that you opened hands a seat in a session over. If you go on, you take part on this device, and the other one stops.',
     caution: 'Go on only if the link comes from a device of your own.',
     yes: 'Take the seat over',
-    no: 'Cancel',
   },
   opening: {
     create: 'Starting a session',
@@ -47,7 +44,6 @@ export const TEXTS = {
     wait: 'Waiting for the server.',
     noAnswer: 'The server did not answer. Trying again; nothing is done twice.',
     again: 'Trying again.',
-    cancel: 'Cancel',
   },
   invite: {
     waiting: 'Waiting for the other side',
@@ -57,7 +53,6 @@ export const TEXTS = {
     code: 'Pairing code',
     qr: (code: string) => `QR code of the link that joins with ${code}`,
     link: 'Link',
-    copyLink: 'Copy link',
     copyCode: 'Copy code',
     share: 'Share',
     shareTitle: 'Join my Tandem session',
@@ -81,7 +76,6 @@ export const TEXTS = {
     guest: 'guest',
     online: 'online',
     away: 'away',
-    active: 'active',
     idle: 'idle',
     unnamed: 'Somebody',
     unnamedSelf: 'You',
@@ -94,7 +88,6 @@ export const TEXTS = {
     lock: 'Lock the session',
     unlock: 'Unlock the session',
     isLocked: 'Locked: nobody can join.',
-    reopen: 'Get a new code',
     end: 'End for all',
     handOver: 'Continue on another device',
     leave: 'Leave',
@@ -104,7 +97,6 @@ export const TEXTS = {
     noAnswer: 'There was no answer, so it is not known whether this was done. Try again.',
   },
   handOver: {
-    heading: 'Continue on another device',
     explain:
       'Scan the picture with the other device, or open the link there. You then go on there in your place, and this device stops.',
     caution: 'Whoever has this picture or link can take your seat. Show it to nobody else.',
@@ -115,8 +107,6 @@ export const TEXTS = {
     show: 'Show the link',
     qr: 'QR code of the link that takes the seat over',
     link: 'Link to your seat',
-    copy: 'Copy link',
-    close: 'Close',
   },
   ask: {
     end: 'End the session for everybody?',
@@ -135,10 +125,11 @@ export const TEXTS = {
     reopen: 'Get a new code?',
     reopenWhy: 'The present code and its link stop working.',
     reopenYes: 'Get it',
-    no: 'Cancel',
   },
   continueHere: 'Continue here',
+  cancel: 'Cancel',
   close: 'Close',
+  copyLink: 'Copy link',
   unstored:
     'This browser keeps nothing for this page: its storage is full or forbidden. If you reload or close the page, you lose your seat and what is still waiting to be sent.',
   stillSeated: 'You are in a session. Leave it first, then open the link again or join with its code.',
@@ -184,8 +175,11 @@ export const TEXTS = {
   },
 } as const;
 
-/** The state of the connection, for the status line. A time that is counted down stands beside it. */
-export function connectionText(connection: ConnectionState, isDeviceOffline: boolean): string {
+/**
+ * The state of the connection, for the status line. A time that is counted down stands beside it. `isRestart`: the server
+ * had told that it would go.
+ */
+export function connectionText(connection: ConnectionState, isDeviceOffline: boolean, isRestart: boolean): string {
   // A server on this device, or in its own network, may be there all the same.
   const isLost = connection.kind === 'connecting' || connection.kind === 'reconnecting';
   if (isDeviceOffline && isLost) return 'This device is offline. Messages are kept and sent when it is back.';
@@ -199,13 +193,14 @@ export function connectionText(connection: ConnectionState, isDeviceOffline: boo
     case 'draining':
       return 'The server is about to restart. You will be connected again; nothing is lost.';
     case 'reconnecting':
-      return lostText(connection.cause);
+      return lostText(connection.cause, isRestart);
   }
 }
 
-function lostText(cause: TandemError | null): string {
+function lostText(cause: TandemError | null, isRestart: boolean): string {
   switch (cause?.code) {
     case undefined:
+      if (isRestart) return 'The server is restarting. Trying again; messages are kept until then.';
       return 'The connection is lost. Trying again; messages are kept until then.';
     case 'RATE_LIMITED':
       return 'Too many connections from your network in a short time. Trying again by itself.';
@@ -299,8 +294,7 @@ export function errorText(error: Pick<TandemError, 'code' | 'message' | 'limit'>
 }
 
 function limitText({ limit }: Pick<TandemError, 'limit'>): string {
-  const allowance =
-    limit === undefined ? '' : ` (${limit.points} in any ${durationText(limit.durationSeconds * 1000)})`;
+  const allowance = limit === undefined ? '' : ` (${limit.points} in any ${windowText(limit.durationSeconds)})`;
   switch (limit?.name) {
     case 'messages_user':
     case 'messages_connection':
@@ -316,6 +310,10 @@ function limitText({ limit }: Pick<TandemError, 'limit'>): string {
     default:
       return `That was more than this server allows in a short time${allowance}.`;
   }
+}
+
+function windowText(seconds: number): string {
+  return seconds === 1 ? 'second' : durationText(seconds * 1000);
 }
 
 /** Why a text is no way into a session. */
@@ -448,11 +446,11 @@ export function reachText({ peers, delivered, read }: Reach): string {
   return read > 0 ? `read by ${read} of ${peers}` : `delivered to ${delivered} of ${peers}`;
 }
 
-export function queueStateText(state: QueueState): string {
+export function queueStateText(state: QueueState, isClosed: boolean): string {
   switch (state.kind) {
     case 'waiting':
     case 'limited':
-      return 'waiting to be sent';
+      return isClosed ? 'not sent' : 'waiting to be sent';
     case 'sending':
       return 'sending';
     case 'repeating':

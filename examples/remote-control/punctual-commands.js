@@ -9,7 +9,7 @@
  * stands behind it comes live. Until `here` arrives, commands wait.
  */
 import { MAX_AGE_MS } from './commands.js';
-import { randomId } from './random-id.js';
+import { randomId } from './tandem.js';
 
 /**
  * @typedef {import('./tandem.js').ReceivedMessage<import('./commands.js').Commands>} Command
@@ -45,7 +45,7 @@ export class PunctualCommands {
   /** The screen is connected. Harmless when it was not away. */
   back() {
     if (this.#here === null) return;
-    const id = `here-${randomId()}`;
+    const id = `here-${randomId(22)}`;
     this.#here = id;
     // Needs no answer: it comes back as a message like any other.
     this.#session.send('here', null, { id }).catch(() => {});

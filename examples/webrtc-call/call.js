@@ -24,7 +24,7 @@
  * @property {(side: Side) => void} onOtherSide
  */
 import { Negotiation } from './negotiation.js';
-import { randomId } from './random-id.js';
+import { randomId } from './tandem.js';
 
 /**
  * Without servers two browsers find each other on one machine and in most local networks. Beyond that they need a STUN
@@ -43,7 +43,7 @@ const CONFIGURATION = { iceServers: [] };
 const REPEAT_MS = 2000;
 
 export class Call {
-  #page = randomId();
+  #page = randomId(22);
   /** The guest's page with which the host began the call. @type {string | null} */
   #guestPage = null;
 
@@ -134,7 +134,7 @@ export class Call {
       this.#send('hello', { page: this.#page });
     } else if (page !== this.#guestPage) {
       this.#guestPage = page;
-      this.#begin(randomId());
+      this.#begin(randomId(22));
     }
   }
 

@@ -13,7 +13,7 @@
  *   the offer with this id
  * @property {(candidate: RTCIceCandidateInit) => void} sendCandidate a way on which this side may be reached
  */
-import { randomId } from './random-id.js';
+import { randomId } from './tandem.js';
 
 export class Negotiation {
   /** @type {RTCPeerConnection} */
@@ -74,7 +74,7 @@ export class Negotiation {
   async #makeOffer() {
     try {
       this.#isMakingOffer = true;
-      this.#offer = randomId();
+      this.#offer = randomId(22);
       await this.#connection.setLocalDescription();
       // Otherwise an offer of the other side came in between, and this one was taken back.
       if (this.#connection.signalingState === 'have-local-offer') this.#describe(this.#offer);

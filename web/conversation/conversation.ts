@@ -4,13 +4,17 @@ import { Names } from './names.ts';
 import { Receipts } from './receipts.ts';
 import { sayingOf, unreadableSaying } from './saying.ts';
 import { Transcript } from './transcript.ts';
-import type { Saying } from './transcript.ts';
+import type { NoteText, Saying } from './transcript.ts';
 import { TypingReader, TypingWriter } from './typing.ts';
 
 interface ConversationEvents {
   changed: () => void;
   /** A new message of somebody else's. */
   heard: (saying: Saying) => void;
+  /** Something happened between the messages. */
+  noted: (note: NoteText) => void;
+  /** An own message was given up. */
+  failed: (failed: FailedMessage) => void;
 }
 
 /** Everything that one session tells its reader, from the moment at which it is opened. */
@@ -72,7 +76,7 @@ export class Conversation {
         changed();
       }),
       session.on('reset', ({ afterSeq }) => {
-        transcript.reset(afterSeq);
+        events.noted(transcript.reset(afterSeq));
         this.readTo = Math.min(this.readTo, afterSeq);
         changed();
       }),
@@ -82,6 +86,7 @@ export class Conversation {
       }),
       session.on('failed', (failed) => {
         transcript.fail(failed);
+        events.failed(failed);
         changed();
       }),
       session.on('queue', (queue) => {
@@ -90,13 +95,13 @@ export class Conversation {
       }),
       session.on('joined', ({ participant }) => {
         this.names.see(participant);
-        transcript.note({ kind: 'joined', name: participant.name });
+        this.note({ kind: 'joined', name: participant.name });
         changed();
       }),
       session.on('left', ({ participantId, participant, reason }) => {
         const name = participant?.name ?? this.names.of(participantId);
         this.typists.heard(participantId, false);
-        transcript.note({ kind: 'left', name, reason });
+        this.note({ kind: 'left', name, reason });
         changed();
       }),
       session.on('signal', ({ from, type, body }) => {
@@ -122,13 +127,18 @@ export class Conversation {
     this.events.changed();
   }
 
+  private note(note: NoteText): void {
+    this.transcript.note(note);
+    this.events.noted(note);
+  }
+
   private lookAtPeople(): void {
     const { session, wasHost } = this;
     const { participants, shareHistory } = session.info;
     for (const participant of participants) this.names.see(participant);
     this.receipts.update(participants, session.participantId, shareHistory);
     this.wasHost = session.isHost;
-    if (session.isHost && !wasHost) this.transcript.note({ kind: 'now_host' });
+    if (session.isHost && !wasHost) this.note({ kind: 'now_host' });
   }
 
   private tellTyping(isTyping: boolean): void {

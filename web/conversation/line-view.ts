@@ -12,6 +12,8 @@ import type { NoteText, Saying } from './transcript.ts';
 /** What a line needs of the conversation that it stands in. */
 export interface LineContext {
   readonly self: string;
+  /** Nothing more is sent. */
+  readonly isClosed: boolean;
   nameOf: (participantId: string) => string | null;
   reachOf: (seq: number) => Reach;
   /** Puts the text of a failed message back into the composer. */
@@ -119,7 +121,7 @@ function messageView(content: Content, context: LineContext): LineView {
       } else if (line.kind === 'stored') {
         show('stored', line.stored.sentAt, words.sent);
       } else if (line.kind === 'queued') {
-        show(line.queued.state.kind, null, queueStateText(line.queued.state));
+        show(line.queued.state.kind, null, queueStateText(line.queued.state, context.isClosed));
       } else if (line.kind === 'failed') {
         show('failed', null, failedText(line.failed.error));
         if (actions.childElementCount === 0) actions.append(...failedActions(line.failed, context));

@@ -149,8 +149,8 @@ export class Transcript {
     for (const { seq } of this.sayings) if (seq >= fromSeq && seq <= toSeq) this.gone.remove(seq);
   }
 
-  /** Everything above `afterSeq` is void; what is there now follows. */
-  reset(afterSeq: number): void {
+  /** Everything above `afterSeq` is void; what is there now follows. Gives the note that says so. */
+  reset(afterSeq: number): NoteText {
     this.version += 1;
     this.generation += 1;
     const dropped = this.sayings.filter(({ seq }) => seq > afterSeq);
@@ -163,7 +163,9 @@ export class Transcript {
     this.unseen = 0;
     this.allNotes = this.allNotes.map((note) => ({ ...note, afterSeq: Math.min(note.afterSeq, afterSeq) }));
     const own = dropped.filter(({ isOwn }) => isOwn).length;
-    this.note({ kind: 'taken_back', own, others: dropped.length - own });
+    const text = { kind: 'taken_back', own, others: dropped.length - own } as const;
+    this.note(text);
+    return text;
   }
 
   note(text: NoteText): void {

@@ -19,6 +19,19 @@ describe('the one who types', () => {
     expect(told).toEqual([true, true, true, false]);
   });
 
+  it('tells at once of the next one after a sending', () => {
+    const told: boolean[] = [];
+    const writer = new TypingWriter(
+      (isTyping) => told.push(isTyping),
+      () => 0,
+    );
+    writer.changed('a');
+    writer.stop();
+    writer.changed('b');
+    writer.changed('bc');
+    expect(told).toEqual([true, false, true]);
+  });
+
   it('tells nothing of blanks, and the end when all is deleted', () => {
     let time = 0;
     const told: boolean[] = [];

@@ -18,7 +18,7 @@ export class TypingWriter {
   /** The text was changed by its writer. */
   changed(text: string): void {
     if (text.trim() === '') {
-      this.stop();
+      this.tellEnd();
       return;
     }
     if (this.now() - this.toldAt < TYPING_REPEAT_MS) return;
@@ -27,8 +27,13 @@ export class TypingWriter {
     this.tell(true);
   }
 
-  /** It was sent, or deleted. */
+  /** It was sent: whoever goes on with the next one is seen typing at once. */
   stop(): void {
+    this.tellEnd();
+    this.toldAt = Number.NEGATIVE_INFINITY;
+  }
+
+  private tellEnd(): void {
     if (!this.isTold) return;
     this.isTold = false;
     this.tell(false);

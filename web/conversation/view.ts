@@ -1,8 +1,8 @@
 import { TandemError } from '../../protocol/errors.ts';
+import { randomId } from '../../client/index.ts';
 import type { FailedMessage, TandemSession } from '../../client/index.ts';
-import { randomId } from '../random-id.ts';
 import { shownName } from '../shown-name.ts';
-import { TEXTS, unqueuedText } from '../texts.ts';
+import { failedText, noteWords, TEXTS, unqueuedText } from '../texts.ts';
 import { button, element, setText, show } from '../view/dom.ts';
 import { announcer } from './announcer.ts';
 import { composer } from './composer.ts';
@@ -11,7 +11,7 @@ import { Conversation } from './conversation.ts';
 import { DraftStore } from './draft.ts';
 import { dayOf, linesOf } from './lines.ts';
 import { messageList } from './message-list.ts';
-import type { Saying } from './transcript.ts';
+import type { NoteText, Saying } from './transcript.ts';
 import { typingView } from './typing-view.ts';
 
 export interface ConversationView {
@@ -38,6 +38,9 @@ export function conversationView(): ConversationView {
     {
       get self() {
         return talk?.session.participantId ?? '';
+      },
+      get isClosed() {
+        return talk?.session.isClosed ?? false;
       },
       nameOf: (id) => talk?.names.of(id) ?? null,
       reachOf: (seq) => talk?.receipts.of(seq) ?? { peers: 0, delivered: 0, read: 0 },
@@ -86,9 +89,9 @@ export function conversationView(): ConversationView {
 
   function refresh(): void {
     if (talk === null) return;
-    const { transcript, receipts, names } = talk;
+    const { transcript, receipts, names, session } = talk;
     transcript.isReadingBack = !list.isAtEnd || transcript.hasNewer;
-    const state = `${transcript.version} ${receipts.version} ${names.version} ${dayOf(new Date())}`;
+    const state = `${transcript.version} ${receipts.version} ${names.version} ${session.isClosed} ${dayOf(new Date())}`;
     if (state !== shown) {
       shown = state;
       list.update(linesOf(transcript), transcript.hasNewer);
@@ -97,7 +100,7 @@ export function conversationView(): ConversationView {
     showEdges(talk);
     showNewest(talk);
     showTyping(talk);
-    line.update(standingOf(talk.session));
+    line.update(standingOf(session));
     markRead();
   }
 
@@ -198,6 +201,10 @@ export function conversationView(): ConversationView {
     announced.say(author, unreadable === null ? text : words.unreadable[unreadable]);
   }
 
+  function note(text: NoteText): void {
+    announced.tell(noteWords(text, 'name' in text ? shownName(text.name, false) : ''));
+  }
+
   function drop(): void {
     clearTimeout(typingTimer);
     talk?.stop();
@@ -214,7 +221,8 @@ export function conversationView(): ConversationView {
     open: (session) => {
       if (talk?.session === session) return;
       drop();
-      talk = new Conversation(session, { changed: schedule, heard: hear }, now);
+      const failed = ({ error }: FailedMessage): void => announced.tell(failedText(error));
+      talk = new Conversation(session, { changed: schedule, heard: hear, noted: note, failed }, now);
       line.text = drafts.load(session.id);
       refresh();
     },

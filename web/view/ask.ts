@@ -11,11 +11,14 @@ export interface Question {
 
 /** Asks before something that cannot be undone. */
 export function ask({ heading, why, yes }: Question, onYes: () => void): void {
-  const stay = button(TEXTS.ask.no, 'secondary', () => dialog.close());
+  const stay = button(TEXTS.cancel, 'secondary', () => dialog.close());
   const go = button(yes, 'primary', () => {
     dialog.close();
     onYes();
   });
   const paragraphs = why.map((text) => element('p', { text }));
-  const dialog = openDialog(heading, ...paragraphs, element('div', { class: 'row' }, stay, go));
+  const reasons = element('div', { id: 'reasons' }, ...paragraphs);
+  const dialog = openDialog(heading, reasons, element('div', { class: 'row' }, stay, go));
+  // Read out with the heading: the focus is on a button below it.
+  dialog.setAttribute('aria-describedby', reasons.id);
 }

@@ -23,7 +23,7 @@ export function handOver(session: TandemSession): void {
   const link = element('input', { id: 'seat-link', class: 'link', attributes: { readonly: '' } });
   link.addEventListener('focus', () => link.select());
   const copied = element('p', { class: 'hint', attributes: { role: 'status' } });
-  const copy = button(words.copy, 'secondary', () => void copyFrom(link, copied));
+  const copy = button(TEXTS.copyLink, 'secondary', () => void copyFrom(link, copied));
   const secret = element(
     'div',
     { class: 'field' },
@@ -47,9 +47,9 @@ export function handOver(session: TandemSession): void {
     show(secret, isShown);
   };
   update();
-  const close = button(words.close, 'secondary', () => dialog.close());
+  const close = button(TEXTS.close, 'secondary', () => dialog.close());
   const dialog = openDialog(
-    words.heading,
+    TEXTS.panel.handOver,
     element('p', { text: words.explain }),
     element('p', { class: 'caution', text: words.caution }),
     unsent,

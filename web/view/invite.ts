@@ -19,13 +19,13 @@ export function inviteView(reopen: () => void): InviteView {
   const intro = element('p', { class: 'intro' });
   const code = element('p', { class: 'code', attributes: { 'aria-label': words.code, role: 'group' } });
   const picture = element('div', { class: 'qr' });
-  const until = element('p', { class: 'hint until' });
+  const until = element('p', { class: 'hint' });
   const link = element('input', { id: 'link', class: 'link', attributes: { readonly: '' } });
   const answer = element('p', { class: 'hint', attributes: { role: 'status' } });
   const actions = element(
     'div',
     { class: 'row actions' },
-    button(words.copyLink, 'secondary', () => void copyFrom(link, answer)),
+    button(TEXTS.copyLink, 'secondary', () => void copyFrom(link, answer)),
     button(words.copyCode, 'secondary', () => void copyFrom(code, answer)),
   );
   // Missing in many browsers and on plain http; the types do not say so.

@@ -16,7 +16,7 @@ const words = TEXTS.opening;
 export function openingView(cancel: () => void): OpeningView {
   const heading = element('h1', { attributes: { tabindex: '-1' } });
   const trouble = element('p', { attributes: { role: 'status' } });
-  const giveUp = button(words.cancel, 'secondary', cancel);
+  const giveUp = button(TEXTS.cancel, 'secondary', cancel);
   return {
     element: element('section', { class: 'card opening' }, heading, trouble, giveUp),
     update: (phase, connection) => {

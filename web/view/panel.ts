@@ -8,7 +8,7 @@ import { peopleView } from './people.ts';
 
 export interface PanelView {
   readonly element: HTMLElement;
-  update: (session: TandemSession, fault: TandemError | null) => void;
+  update: (session: TandemSession, fault: TandemError | null, isConnected: boolean) => void;
   /** For another session: what was unfolded folds up. */
   fold: () => void;
   focus: () => void;
@@ -54,7 +54,7 @@ export function panelView(commands: Commands): PanelView {
 
   return {
     element: panel,
-    update: (session, failed) => {
+    update: (session, failed, isConnected) => {
       const { info, isClosed } = session;
       const isOver = isClosed || session.ended !== null;
       const isWaiting = info.status === 'waiting' && !isOver;
@@ -66,7 +66,7 @@ export function panelView(commands: Commands): PanelView {
       show(state, isClosed);
       setText(fault, failed === null ? '' : commandFaultText(failed));
       idle.update(isOver ? null : session.closesAt);
-      people.update(session);
+      people.update(session, isConnected && session.ended === null);
       show(people.element, !isClosed);
       invite.update(session);
       show(invite.element, info.participants.length < info.capacity);
@@ -74,6 +74,8 @@ export function panelView(commands: Commands): PanelView {
       show(tools, !isOver);
       show(more, !isOver && !isWaiting);
       show(back, isOver);
+      // A seat that can be taken back is worth more than the start.
+      back.className = session.ended?.canResume === true ? 'secondary' : 'primary';
     },
     fold: () => unfold(false),
     focus: () => heading.focus(),

@@ -6,12 +6,13 @@ import { button, element, setText, show } from './dom.ts';
 
 export interface PeopleView {
   readonly element: HTMLElement;
-  update: (session: TandemSession) => void;
+  /** `isKnown`: the server tells who is there at the moment. */
+  update: (session: TandemSession, isKnown: boolean) => void;
 }
 
 interface Line {
   readonly element: HTMLLIElement;
-  update: (participant: Participant, session: TandemSession) => void;
+  update: (participant: Participant, session: TandemSession, isKnown: boolean) => void;
 }
 
 const words = TEXTS.panel;
@@ -23,7 +24,7 @@ export function peopleView(kick: (participantId: string) => void, lostFocus: () 
   const lines = new Map<string, Line>();
   return {
     element: element('div', { class: 'crowd' }, heading, list),
-    update: (session) => {
+    update: (session, isKnown) => {
       const { participants } = session.info;
       for (const [id, line] of lines) {
         if (participants.some((participant) => participant.id === id)) continue;
@@ -34,7 +35,7 @@ export function peopleView(kick: (participantId: string) => void, lostFocus: () 
       }
       for (const participant of participants) {
         const line = lines.get(participant.id) ?? personLine(participant, kick);
-        line.update(participant, session);
+        line.update(participant, session, isKnown);
         if (lines.has(participant.id)) continue;
         lines.set(participant.id, line);
         list.append(line.element);
@@ -55,24 +56,24 @@ function personLine({ id }: Participant, kick: (participantId: string) => void):
   const line = element('li', { class: 'person' }, name, facts, remove);
   return {
     element: line,
-    update: (participant, session) => {
+    update: (participant, session, isKnown) => {
       const isSelf = participant.id === session.participantId;
       inSentence = nameInSentence(participant);
-      line.dataset.presence = isSelf ? 'online' : participant.presence;
+      line.dataset.presence = !isKnown ? 'unknown' : isSelf ? 'online' : participant.presence;
       setText(name, shownName(participant.name, isSelf));
-      setText(facts, factsOf(participant, isSelf).join(', '));
+      setText(facts, factsOf(participant, isSelf, isKnown).join(', '));
       remove.setAttribute('aria-label', words.kick(inSentence));
       show(remove, session.isHost && !isSelf && !session.isClosed && session.ended === null);
     },
   };
 }
 
-function factsOf(participant: Participant, isSelf: boolean): string[] {
+function factsOf(participant: Participant, isSelf: boolean, isKnown: boolean): string[] {
   const facts: string[] = isSelf && participant.name !== null ? [words.you] : [];
   facts.push(words[participant.role]);
-  if (isSelf) return facts;
+  if (isSelf || !isKnown) return facts;
   facts.push(words[participant.presence]);
   // Of somebody away the last state says nothing.
-  if (participant.presence === 'online') facts.push(words[participant.state]);
+  if (participant.presence === 'online' && participant.state === 'idle') facts.push(words.idle);
   return facts;
 }

@@ -13,9 +13,9 @@ export function scan(found: (text: Exclude<PairingText, { kind: 'unreadable' }>)
   const video = element('video', { class: 'camera', attributes: { playsinline: '', 'aria-label': words.picture } });
   video.muted = true;
   const hint = element('p', { text: words.asking, attributes: { role: 'status' } });
-  const cancel = button(words.cancel, 'secondary', () => dialog.close());
+  const cancel = button(TEXTS.cancel, 'secondary', () => dialog.close());
   show(video, false);
-  const dialog = openDialog(words.heading, video, hint, element('div', { class: 'row' }, cancel));
+  const dialog = openDialog(TEXTS.start.scan, video, hint, element('div', { class: 'row' }, cancel));
   // A camera that nobody looks at is off.
   const onHidden = (): void => {
     if (document.hidden) dialog.close();

@@ -1,11 +1,11 @@
-import type { TandemError, TandemSession } from '../../client/index.ts';
+import type { ConnectionState, TandemError, TandemSession } from '../../client/index.ts';
 import type { ConversationView } from '../conversation/view.ts';
 import { element, show } from './dom.ts';
 import type { PanelView } from './panel.ts';
 
 export interface SeatedView {
   readonly element: HTMLElement;
-  update: (session: TandemSession | null, fault: TandemError | null) => void;
+  update: (session: TandemSession | null, fault: TandemError | null, connection: ConnectionState) => void;
   focus: () => void;
 }
 
@@ -27,7 +27,7 @@ export function seatedView(panel: PanelView, conversation: ConversationView): Se
 
   return {
     element: view,
-    update: (session, fault) => {
+    update: (session, fault, { kind }) => {
       change(session);
       show(view, session !== null);
       if (session === null) {
@@ -38,11 +38,12 @@ export function seatedView(panel: PanelView, conversation: ConversationView): Se
       isNew &&= info.status === 'waiting' && info.lastSeq === 0 && session.queue.length === 0;
       show(conversation.element, !isNew);
       document.body.dataset.layout = isNew ? 'invite' : info.status === 'waiting' ? 'invite-talk' : 'talk';
-      panel.update(session, fault);
+      panel.update(session, fault, kind === 'online' || kind === 'draining');
       conversation.update();
     },
     focus: () => {
-      if (shown !== null && shown.info.status !== 'waiting' && !shown.isClosed) conversation.focus();
+      const canTalk = shown !== null && shown.info.status !== 'waiting' && !shown.isClosed && shown.ended === null;
+      if (canTalk) conversation.focus();
       else panel.focus();
     },
   };

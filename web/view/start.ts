@@ -61,7 +61,12 @@ export function startView(storedName: string, actions: StartActions): StartView 
   const noScan = element('p', { class: 'hint' });
   show(scan, false);
 
-  const createForm = element('form', { class: 'stack' }, create, encrypt.element);
+  // A choice comes before what it is about; that there is none is said in passing.
+  const createForm = element(
+    'form',
+    { class: 'stack' },
+    ...(encrypt.isChoice ? [encrypt.element, create] : [create, encrypt.element]),
+  );
   const joinForm = element(
     'form',
     { class: 'stack' },
@@ -124,14 +129,16 @@ export function startView(storedName: string, actions: StartActions): StartView 
 }
 
 /** The choice of encryption, or why there is none. */
-function encryptView(): { readonly element: HTMLElement; isWanted: () => boolean } {
+function encryptView(): { readonly element: HTMLElement; readonly isChoice: boolean; isWanted: () => boolean } {
   if (!canEncrypt()) {
-    return { element: element('p', { class: 'hint', text: words.encryptMissing }), isWanted: () => false };
+    const excuse = element('p', { class: 'hint', text: words.encryptMissing });
+    return { element: excuse, isChoice: false, isWanted: () => false };
   }
   const box = element('input', { id: 'encrypt', attributes: { type: 'checkbox', 'aria-describedby': 'encrypt-hint' } });
   const label = element('label', { text: words.encrypt, attributes: { for: box.id } });
   const hint = element('p', { id: 'encrypt-hint', class: 'hint', text: words.encryptHint });
-  return { element: element('div', { class: 'choice' }, box, label, hint), isWanted: () => box.checked };
+  const choice = element('div', { class: 'choice' }, box, label, hint);
+  return { element: choice, isChoice: true, isWanted: () => box.checked };
 }
 
 function field(label: string, input: HTMLInputElement, ...after: Node[]): HTMLElement {

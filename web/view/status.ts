@@ -13,13 +13,16 @@ export interface StatusView {
  */
 export function statusView(host: HTMLElement, live: HTMLElement, continueHere: () => void): StatusView {
   const wait = element('span', { class: 'wait', attributes: { role: 'timer' } });
-  const takeBack = button(TEXTS.continueHere, 'secondary', continueHere);
+  const takeBack = button(TEXTS.continueHere, 'primary', continueHere);
   host.append(wait, takeBack);
+  let isRestart = false;
 
   return {
     update: (connection, isSeated, end) => {
       const isQuiet = connection.kind === 'online' && !isSeated;
-      const text = isQuiet ? '' : connectionText(connection, !navigator.onLine);
+      if (connection.kind === 'draining') isRestart = true;
+      else if (connection.kind !== 'reconnecting') isRestart = false;
+      const text = isQuiet ? '' : connectionText(connection, !navigator.onLine, isRestart);
       host.dataset.state = end !== null ? 'ended' : isQuiet ? 'closed' : connection.kind;
       setText(live, end === null ? text : end.reason === 'replaced' ? REPLACED_TEXT : SIGN_IN_TEXT);
       const retryAt = connection.kind === 'reconnecting' && end === null ? (connection.retryAt ?? 0) : 0;

@@ -18,7 +18,7 @@ export function takeOverView(yes: () => void, no: () => void): TakeOverView {
       heading,
       element('p', { text: words.explain }),
       element('p', { text: words.caution }),
-      element('div', { class: 'row' }, button(words.yes, 'primary', yes), button(words.no, 'secondary', no)),
+      element('div', { class: 'row' }, button(words.yes, 'primary', yes), button(TEXTS.cancel, 'secondary', no)),
     ),
     focus: () => heading.focus(),
   };

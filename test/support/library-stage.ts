@@ -1,0 +1,92 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from '@jest/globals';
+import type { Browser, BrowserContext } from 'playwright-core';
+import { TandemClient } from '../../client/client.ts';
+import type { TandemSession } from '../../client/session.ts';
+import { copyDataDirectory } from './data-directory.ts';
+import type { DataDirectory } from './data-directory.ts';
+import type { LibraryTab } from './library-tab.ts';
+import { launchChromium } from './page-stage.ts';
+import { SessionReader } from './session-reader.ts';
+import { spawnServer } from './spawned-server.ts';
+import type { SpawnedServer } from './spawned-server.ts';
+
+/** The other side of a tab's session, in Node.js, and what it is told. */
+export interface Peer {
+  readonly peer: TandemSession;
+  readonly reader: SessionReader;
+}
+
+/** One browser for a file, and a server of its own for each test. */
+export interface LibraryStage {
+  /** Stays the same when the server is replaced. */
+  readonly url: string;
+  newContext(): Promise<BrowserContext>;
+  peerOf(link: string | null): Promise<Peer>;
+  killServer(): Promise<void>;
+  /** In the place of one that was killed. */
+  startServerAgain(): Promise<void>;
+  /** The server dies, the tab says something meanwhile, and another server takes over. */
+  sayWhileAway(tab: LibraryTab, ...bodies: string[]): Promise<void>;
+}
+
+export function stageLibrary(): LibraryStage {
+  let browser: Browser | undefined;
+  let data: DataDirectory | undefined;
+  let server: SpawnedServer | undefined;
+  let peers: TandemClient[] = [];
+  let contexts: BrowserContext[] = [];
+
+  beforeAll(async () => {
+    browser = await launchChromium();
+  }, 60_000);
+  afterAll(async () => {
+    await browser?.close();
+  });
+  beforeEach(async () => {
+    data = await copyDataDirectory();
+    server = await spawnServer(data.dir);
+  });
+  afterEach(async () => {
+    for (const peer of peers) peer.close();
+    await Promise.all(contexts.map((context) => context.close()));
+    peers = [];
+    contexts = [];
+    if (server?.isRunning() === true) await server.kill9();
+    await data?.remove();
+  });
+
+  function running(): SpawnedServer {
+    if (server === undefined) throw new Error('the server starts before each test, not earlier');
+    return server;
+  }
+  const killServer = async (): Promise<void> => running().kill9();
+  const startServerAgain = async (): Promise<void> => {
+    server = await spawnServer(data?.dir ?? '', { PORT: String(running().port) });
+  };
+  return {
+    get url() {
+      return running().url;
+    },
+    newContext: async () => {
+      if (browser === undefined) throw new Error('the stage has no browser: beforeAll failed');
+      const context = await browser.newContext();
+      contexts.push(context);
+      return context;
+    },
+    peerOf: async (link) => {
+      const client = new TandemClient({ url: running().url, storage: null });
+      peers.push(client);
+      const peer = await client.join(link ?? '', { name: 'Peer' });
+      return { peer, reader: new SessionReader(peer) };
+    },
+    killServer,
+    startServerAgain,
+    sayWhileAway: async (tab, ...bodies) => {
+      await killServer();
+      await tab.comesTo('reconnecting');
+      await tab.say(...bodies);
+      expect(await tab.queue()).toEqual(bodies);
+      await startServerAgain();
+    },
+  };
+}
