@@ -38,7 +38,7 @@ exit /b %ERRORLEVEL%
 
 :test
 call :prepare || exit /b 1
-if "%TEST_REDIS_URL%"=="" echo Redis: TEST_REDIS_URL names none; this version's tests do not need it.
+echo The tests of several instances need redis-server, which there is not for Windows.
 if "%TEST_DATABASE_URL%"=="" echo Postgres: TEST_DATABASE_URL names none; this version's tests do not need it.
 echo The tests of the page and of the Python client need Chromium and python3-socketio as Debian packs them.
 echo They fail here; for all of them, run ./setup.sh test in WSL.

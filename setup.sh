@@ -103,8 +103,12 @@ prepare_tests() {
   need 'chromium' 'a browser for the tests of the page' find_chromium
   need 'python3-socketio' 'a client in another language' find_python_socketio
   need 'python3-websocket' 'its websocket transport' find_python_websocket
-  report Redis TEST_REDIS_URL "${TEST_REDIS_URL-}" redis-server
-  report Postgres TEST_DATABASE_URL "${TEST_DATABASE_URL-}" postgres
+  # Also beside a TEST_REDIS_URL: most of these tests freeze, end or fill their servers.
+  need 'redis-server' 'a real Redis for the tests of several instances' find_redis_server
+  need 'redis-tools' 'redis-cli, which forms a Redis Cluster for tests' find_redis_cli
+  # Also beside a TEST_DATABASE_URL: some tests end or configure their server, and that one is nobody's to end.
+  need 'postgresql' 'a real Postgres for the tests of the database' find_postgres
+  need 'openssl' 'certificates for a Postgres that speaks TLS' find_openssl
   [ -z "$missing" ] || install_packages
 }
 
@@ -116,18 +120,12 @@ need() {
   fi
 }
 
-# report <name> <variable> <its value> <program>: this version's tests run without it, so a word is enough.
-report() {
-  if [ -n "$3" ]; then
-    say "$1: $2 names one; this version's tests do not use it yet."
-  elif have "$4"; then
-    say "$1: found at $(command -v "$4"); this version's tests do not use it yet."
-  else
-    say "$1: none found; this version's tests do not need it."
-  fi
-}
-
+find_redis_server() { have redis-server; }
+find_redis_cli() { have redis-cli; }
 find_chromium() { [ -x /usr/bin/chromium ]; }
+# Debian keeps the programs of a server off the PATH.
+find_postgres() { ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || have initdb; }
+find_openssl() { have openssl; }
 # Debian's packages are for Debian's interpreter; the python3 on the PATH may be another.
 find_python_socketio() { /usr/bin/python3 -c 'import socketio' >/dev/null 2>&1; }
 find_python_websocket() { /usr/bin/python3 -c 'import websocket' >/dev/null 2>&1; }

@@ -18,6 +18,7 @@ export interface Commands {
     payload: { code: string; name?: string; key?: string };
     result: { session: Session; self: SelfWithToken };
   };
+  'session:admit': { payload: { knockId: string; admit: boolean }; result: EmptyPayload };
   'session:leave': { payload: EmptyPayload; result: EmptyPayload };
   'session:close': { payload: EmptyPayload; result: EmptyPayload };
   'session:kick': { payload: { participantId: string }; result: EmptyPayload };
@@ -46,6 +47,7 @@ export type CommandName = keyof Commands;
 const commands: Record<CommandName, true> = {
   'session:create': true,
   'session:join': true,
+  'session:admit': true,
   'session:leave': true,
   'session:close': true,
   'session:kick': true,

@@ -26,6 +26,8 @@ export interface Events {
   };
   'session:paired': { session: Session };
   'session:joined': { participant: Participant; session: Session };
+  /** Someone waits for the host's approval; `ip` is masked. */
+  'session:knock': { knockId: string; name: string | null; ip: string };
   'session:presence': { participantId: string; presence: Presence };
   'session:activity': { participantId: string; state: ActivityState };
   'session:left': { participantId: string; reason: LeaveReason; session: Session };
@@ -48,6 +50,7 @@ const events: Record<EventName, true> = {
   'session:resumed': true,
   'session:paired': true,
   'session:joined': true,
+  'session:knock': true,
   'session:presence': true,
   'session:activity': true,
   'session:left': true,

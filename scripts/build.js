@@ -5,6 +5,7 @@
  *
  *   dist/server, dist/protocol   compiled TypeScript
  *   dist/migrations              as in migrations/
+ *   dist/server/state/redis/scripts   the Lua scripts
  *   dist/web                     index.html, favicon.svg, docs/; names in assets/ carry a hash of their content, so that
  *                                they can be cached for ever; client/ holds the library for pages of any origin.
  *                                What compresses lies there as .br and .gz too
@@ -34,6 +35,7 @@ try {
     buildClient({ dist, browsers: BROWSERS }),
     runTsc('tsconfig.build.json'),
     copyMigrations(),
+    copyRedisScripts(),
     buildPages(),
   ]);
   const faults = parts.flatMap((part) => (part.status === 'rejected' ? [messageOf(part.reason)] : []));
@@ -51,6 +53,11 @@ try {
 
 async function copyMigrations() {
   await cp(path.join(root, 'migrations'), path.join(dist, 'migrations'), { recursive: true });
+}
+
+async function copyRedisScripts() {
+  const scripts = path.join('server', 'state', 'redis', 'scripts');
+  await cp(path.join(root, scripts), path.join(dist, scripts), { recursive: true });
 }
 
 async function buildPages() {

@@ -1,7 +1,9 @@
 import { LIMITS, type LimitName } from '../protocol/limits.ts';
 import type { Durability } from '../protocol/session.ts';
 import { crossFaults } from './config/cross-faults.ts';
+import type { DatabaseAddress } from './config/database-url.ts';
 import { limitNames, limitVariable } from './config/limit-variables.ts';
+import { toRedis, type RedisConfig } from './config/redis-config.ts';
 import { settle } from './config/settle.ts';
 import { givenNames, readEnvFile, type Source } from './config/sources.ts';
 import { judgeUnknownNames } from './config/unknown-names.ts';
@@ -11,6 +13,7 @@ import type { TrustProxy } from './limits/client-ip.ts';
 import type { LimitRule, LimitRules } from './limits/limit-rules.ts';
 
 export { meetsDurability } from './config/durability.ts';
+export type { RedisConfig } from './config/redis-config.ts';
 
 /** Everything that an operator decides, parsed and frozen. Durations are milliseconds, paths absolute. */
 export interface Config {
@@ -54,13 +57,17 @@ export interface Config {
     readonly required: boolean;
     readonly registrationOpen: boolean;
   };
-  readonly database: {
+  /** The embedded Postgres in `dataDir`, or the one that `DATABASE_URL` names. */
+  readonly database: ({ readonly kind: 'embedded' } | ({ readonly kind: 'external' } & DatabaseAddress)) & {
+    /** Whether the connection to an external one is encrypted, and its certificate verified. */
     readonly ssl: boolean;
     /** Certificates in PEM. */
     readonly sslCa: string | null;
     readonly poolMin: number;
     readonly poolMax: number;
   };
+  /** Null: the state is this process's own. */
+  readonly redis: RedisConfig | null;
   readonly mail: { readonly from: string | null };
   readonly adminToken: string | null;
   readonly metricsToken: string | null;
@@ -136,11 +143,15 @@ function toConfig(values: Values): Config {
       registrationOpen: values.REGISTRATION_OPEN,
     },
     database: {
+      ...(values.DATABASE_URL === null
+        ? { kind: 'embedded' as const }
+        : { kind: 'external' as const, ...values.DATABASE_URL }),
       ssl: values.DATABASE_SSL,
       sslCa: values.DATABASE_SSL_CA,
       poolMin: values.DATABASE_POOL_MIN,
       poolMax: values.DATABASE_POOL_MAX,
     },
+    redis: toRedis(values),
     mail: { from: values.MAIL_FROM },
     adminToken: values.ADMIN_TOKEN,
     metricsToken: values.METRICS_TOKEN,

@@ -2,7 +2,7 @@
 import { loadConfig } from './config.ts';
 import { startEmbeddedPostgres, type EmbeddedPostgresOptions } from './durable/embedded.ts';
 import type { Server } from './server.ts';
-import { startFault } from './start-fault.ts';
+import { exitCodeOf, startFault } from './start-fault.ts';
 
 const EXIT_FAILURE = 1;
 /** `EX_CONFIG` of sysexits.h: a supervisor should not restart what can't start. */
@@ -74,7 +74,7 @@ async function run(): Promise<void> {
     // Told to stop meanwhile: that goes on, and ends the process.
     if (mustStop()) return;
     process.stderr.write(`Tandem could not start: ${startFault(error, config) ?? reasons(error)}\n`);
-    process.exit(EXIT_FAILURE);
+    process.exit(exitCodeOf(error));
   }
 }
 

@@ -2,10 +2,13 @@
 import { resolve } from 'node:path';
 import { loadConfig } from './config.ts';
 import { DataDirectoryInUseError } from './durable/data-directory-lock.ts';
+import { DatabaseStartError } from './durable/database-start-error.ts';
 import { startEmbeddedPostgres } from './durable/embedded.ts';
+import { contactPostgres } from './durable/first-contact.ts';
 import { migrate } from './durable/migrate.ts';
 import { MIGRATIONS_DIRECTORY } from './durable/migration-files.ts';
 import { MigrationError } from './durable/migration-error.ts';
+import { connectPostgres, type ExternalPostgres } from './durable/postgres.ts';
 import { startFault } from './start-fault.ts';
 import { VERSION } from './version.ts';
 
@@ -19,14 +22,17 @@ async function main(): Promise<number> {
   }
   for (const warning of loaded.warnings) console.error(warning);
   try {
-    const applied = await migrateEmbedded(loaded.config.dataDir);
+    const { database, dataDir } = loaded.config;
+    const applied = await (database.kind === 'embedded' ? migrateEmbedded(dataDir) : migrateExternal(database));
     for (const name of applied) console.log(`Applied ${name}`);
     if (applied.length === 0) console.log('The database is up to date.');
     return 0;
   } catch (error) {
     // These say all there is to say; of others the stack is needed.
-    const isExpected = error instanceof MigrationError || error instanceof DataDirectoryInUseError;
-    console.error(isExpected ? error.message : (startFault(error, loaded.config) ?? error));
+    const isExpected = [MigrationError, DatabaseStartError, DataDirectoryInUseError].some(
+      (kind) => error instanceof kind,
+    );
+    console.error(isExpected && error instanceof Error ? error.message : (startFault(error, loaded.config) ?? error));
     return 1;
   }
 }
@@ -43,4 +49,9 @@ async function migrateEmbedded(dataDir: string): Promise<string[]> {
   } finally {
     await postgres.stop();
   }
+}
+
+async function migrateExternal(database: ExternalPostgres): Promise<string[]> {
+  await contactPostgres(database, { onWaiting: (error) => console.error(error.message) });
+  return (await migrate(connectPostgres(database).migrating, MIGRATIONS_DIRECTORY, VERSION)).applied;
 }

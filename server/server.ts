@@ -4,13 +4,11 @@ import type { Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { v7 as uuidv7 } from 'uuid';
-import { meetsDurability, type Config } from './config.ts';
+import { openBackbone, type Backbone, type HotState } from './backbone.ts';
+import type { Config } from './config.ts';
 import { DataDirectoryInUseError } from './durable/data-directory-lock.ts';
-import { startEmbeddedPostgres, type EmbeddedPostgres, type EmbeddedPostgresOptions } from './durable/embedded.ts';
-import { migrate } from './durable/migrate.ts';
-import { MIGRATIONS_DIRECTORY } from './durable/migration-files.ts';
-import { createPool } from './durable/pool.ts';
-import { createSqlStore } from './durable/sql-store.ts';
+import type { EmbeddedPostgres, EmbeddedPostgresOptions } from './durable/embedded.ts';
+import { openDurable, type OpenDurable } from './durable/open-durable.ts';
 import { createApp } from './http/app.ts';
 import { hardenServer, SERVER_OPTIONS } from './http/harden-server.ts';
 import { ignoreUpgrade, isWebSocketUpgrade } from './http/ignore-upgrade.ts';
@@ -28,12 +26,9 @@ import { CodeSource } from './sessions/code-source.ts';
 import { History } from './sessions/history.ts';
 import { JoinGuard } from './sessions/join-guard.ts';
 import { MessageService } from './sessions/message-service.ts';
-import type { DurableStore } from './sessions/ports.ts';
 import { Seating } from './sessions/seating.ts';
 import { SessionService } from './sessions/session-service.ts';
 import { runPhases } from './shutdown.ts';
-import { MemoryLimits } from './state/memory/memory-limits.ts';
-import { MemoryState } from './state/memory/memory-state.ts';
 import { VERSION } from './version.ts';
 
 export interface ServerOverrides {
@@ -63,18 +58,13 @@ const WEB_DIRECTORY = fileURLToPath(
 );
 /** A process holds no more sockets than this: a new one is refused before it costs anything. */
 const MAX_CONNECTIONS = 20_000;
-/** Connections that read. Behind the embedded database there is a single session, which takes turns between them all. */
-const READERS = 2;
 /** How long clients may go on talking after they were told of a drain. */
 const DRAIN_NOTICE_MS = 1000;
 /** What each phase of a stop gets although those before it used up `DRAIN_TIMEOUT`. */
 const PHASE_LEAST_MS = 500;
-/** Committed in Postgres first: what is acknowledged is archived. */
-const DURABILITY = 'archived';
 
 /** The composition root: every part is built here, and nowhere else. */
 export function createServer(config: Config, overrides: ServerOverrides = {}): Server {
-  const now = overrides.now ?? Date.now;
   const instanceId = uuidv7();
   const { level, dir, retentionDays, format } = config.log;
   const stdout = overrides.stdout === undefined ? {} : { stdout: overrides.stdout };
@@ -94,13 +84,18 @@ export function createServer(config: Config, overrides: ServerOverrides = {}): S
   };
   const build = async () => {
     goOnUnlessStopping();
-    const store = await openStore(config, overrides, { logger, metrics });
+    const durable = await openStore(config, overrides, { logger, metrics });
+    let backbone: Backbone | null = null;
     try {
       goOnUnlessStopping();
-      running = await serve({ config, overrides, store, logger, metrics, now, instanceId, onFault });
+      const parts = { config, durable, logger, metrics, instanceId, onFault, testClock: overrides.now ?? null };
+      backbone = await openBackbone(parts);
+      goOnUnlessStopping();
+      running = await serve({ ...parts, overrides, backbone });
       return { port: running.address().port };
     } catch (error) {
-      await store.close();
+      await backbone?.close();
+      await durable.close();
       throw error;
     }
   };
@@ -124,51 +119,22 @@ export function createServer(config: Config, overrides: ServerOverrides = {}): S
   };
 }
 
-interface OpenStore {
-  store: DurableStore;
-  close(): Promise<void>;
-}
-
-/** The durable store: the embedded database, migrated. */
-async function openStore(
+/** The durable store, migrated. */
+function openStore(
   config: Config,
   { startDatabase, onFatal }: ServerOverrides,
   { logger, metrics }: { logger: Logger; metrics: Metrics },
-): Promise<OpenStore> {
-  const onEvent = (event: 'lost' | 'recovered', error?: Error) => {
-    if (event === 'lost') logger.error('db_error', { error, reason: 'lost' });
-    else logger.warn('db_recovered');
-    if (error instanceof DataDirectoryInUseError) onFatal?.(error);
-  };
-  const { dataDir } = config;
-  const postgres = await (startDatabase?.(onEvent) ?? startEmbeddedPostgres({ dataDir, onEvent }));
-  const observers = {
+): Promise<OpenDurable> {
+  return openDurable(config, {
+    onEvent: (event, error) => {
+      if (event === 'lost') logger.error('db_error', { error, reason: 'lost' });
+      else logger.warn('db_recovered');
+      if (error instanceof DataDirectoryInUseError) onFatal?.(error);
+    },
     onQuery: queryObserver(metrics, logger),
-    onIdleError: (error: Error) => logger.warn('db_error', { error, reason: 'idle_connection' }),
-  };
-  const readers = createPool(postgres.connection, { max: READERS, min: READERS, ...observers });
-  const writer = createPool(postgres.connection, { max: 1, min: 1, ...observers });
-  const close = async () => {
-    await Promise.all([readers.end(), writer.end()]);
-    await postgres.stop();
-  };
-  try {
-    refuseUnmetDurability(config);
-    await migrate(postgres.connection, MIGRATIONS_DIRECTORY, VERSION);
-  } catch (error) {
-    await close();
-    throw error;
-  }
-  return { store: createSqlStore(readers, writer), close };
-}
-
-/** Only the level of the store that is open counts: another store may give less. */
-function refuseUnmetDurability({ durability }: Config): void {
-  if (meetsDurability(DURABILITY, durability)) return;
-  throw new Error(
-    `DURABILITY: received ${durability}; expected a level that the store meets, which gives ${DURABILITY}; ` +
-      'lower it, or take auto.',
-  );
+    onIdleError: (error) => logger.warn('db_error', { error, reason: 'idle_connection' }),
+    ...(startDatabase === undefined ? {} : { startEmbedded: startDatabase }),
+  });
 }
 
 /** Measures every statement; of those that fail it logs one a second, so an outage is no flood of lines. */
@@ -188,10 +154,10 @@ function queryObserver(metrics: Metrics, logger: Logger): (name: string, seconds
 interface Parts {
   config: Config;
   overrides: ServerOverrides;
-  store: OpenStore;
+  durable: OpenDurable;
+  backbone: Backbone;
   logger: Logger;
   metrics: Metrics;
-  now: () => number;
   instanceId: string;
   onFault: (error: unknown) => void;
 }
@@ -203,9 +169,9 @@ interface Running {
 
 /** Builds the rest in the order of its dependencies, restores the sessions, and listens. */
 async function serve(parts: Parts): Promise<Running> {
-  const { config, store, logger, metrics, now, instanceId, onFault } = parts;
+  const { config, durable, backbone, logger, metrics, instanceId, onFault } = parts;
+  const { now, limits, adapterClients } = backbone;
   const clientIp = createClientIp(config.trustProxy);
-  const limits = new MemoryLimits(now);
   const gateway = new Gateway({
     transports: config.socketTransports,
     corsOrigins: config.corsOrigins,
@@ -214,46 +180,52 @@ async function serve(parts: Parts): Promise<Running> {
     clientIp,
     rules: config.limits,
     limits,
+    adapterClients,
     now,
     logger,
     metrics,
   });
-  const state = new MemoryState({
-    durable: store.store,
+  const hot = await backbone.openState({
     onMessage: (message, sender) => {
-      metrics.messageAppended();
       logger.debug('message_sent', { sessionId: message.sessionId, participantId: message.from, seq: message.seq });
       gateway.rooms.deliver(message, sender);
-      metrics.messageDelivered((now() - Date.parse(message.sentAt)) / 1000);
+      // Clocks of instances differ by a little: nothing arrives before it is sent.
+      metrics.messageDelivered(Math.max(0, now() - Date.parse(message.sentAt)) / 1000);
     },
-    onRecovered: (recovery) => sessions.recovered(recovery),
-    limits,
-    timings: config.sessions,
-    retryHorizonMs: config.messages.retryHorizonMs,
-    hotMessages: config.messages.hotMessages,
-    now,
-    onFault,
+    sessions: () => sessions,
   });
-  await state.start();
-  const { sessions, ...services } = createDomain(parts, state, gateway, limits);
+  const { state } = hot;
+  const { sessions, ...services } = createDomain(parts, hot, gateway);
   gateway.serve({ ...services, sessions, maxBodyBytes: config.messages.maxBytes });
-  observeState(metrics, state, gateway);
-  const jobs = [createSweeper({ state, sessions, onError: onFault }), createHeadAnnouncer(sessions, onFault)];
+  observeState(metrics, hot, gateway);
+  const jobs = [
+    createSweeper({ state, sessions, onError: onFault }),
+    createHeadAnnouncer(sessions, onFault),
+    ...hot.jobs,
+  ];
   let isDraining = false;
   const health = createHealth({
     version: VERSION,
     instanceId,
     startedAt: now(),
-    database: () => store.store.ping(),
+    database: () => durable.ping(),
+    databaseType: durable.kind,
+    redis: backbone.check,
+    isBacklogFull: () => hot.isBacklogFull?.() ?? false,
     delivery: () => state.probe(),
     isDraining: () => isDraining,
     now,
     onTurn: (turn) => {
-      if (turn.isWell) logger.warn('db_recovered', { reason: turn.check });
+      // What becomes of the connections to Redis is told where they are.
+      if (turn.check === 'redis') logger.warn('security_event', { reason: turn.isWell ? 'redis_well' : 'redis_unfit' });
+      else if (turn.isWell) logger.warn('db_recovered', { reason: turn.check });
       else logger.error('db_error', { reason: turn.check, error: turn.error });
     },
   });
-  metrics.observe({ databaseUp: () => health.ready().checks.database.status === 'ok' });
+  metrics.observe({
+    databaseUp: () => health.ready().checks.database.status === 'ok',
+    redisUp: () => health.ready().checks.redis.status === 'ok',
+  });
   const http = createEdge(parts, gateway, health, clientIp);
   health.start();
   try {
@@ -269,27 +241,27 @@ async function serve(parts: Parts): Promise<Running> {
   // Whoever reads that the server has started finds it ready.
   await health.looked();
   const address = () => http.address() as AddressInfo;
-  logStarted(logger, config, address());
+  logStarted(parts, address());
   return {
     address,
     stop: async () => {
       isDraining = true;
       logger.info('drain_started', { count: gateway.connectionCount });
-      await stopAll({ parts, gateway, state, jobs, health, http });
+      await stopAll({ parts, gateway, hot, jobs, health, http });
     },
   };
 }
 
 function createDomain(
-  { config, store, logger, metrics, now, instanceId }: Parts,
-  state: MemoryState,
+  { config, durable, backbone, logger, metrics, instanceId }: Parts,
+  { state, writeThrough }: HotState,
   gateway: Gateway,
-  limits: MemoryLimits,
 ) {
+  const { now, limits, durability } = backbone;
   const { retryHorizonMs } = config.messages;
   const events = gateway.rooms;
-  const history = new History(state, store.store);
-  const announcer = new Announcer({ events, durability: DURABILITY, now, logger, metrics });
+  const history = new History(state, durable.store);
+  const announcer = new Announcer({ events, durability, now, logger, metrics });
   const codes = new CodeSource({
     state,
     minLength: config.sessions.codeLength,
@@ -316,19 +288,27 @@ function createDomain(
       logger,
       metrics,
     }),
-    sessions: new SessionService({ state, events, announcer, codes, timings: config.sessions }),
+    sessions: new SessionService({
+      state,
+      events,
+      announcer,
+      codes,
+      timings: config.sessions,
+      instanceId,
+      ...(writeThrough === undefined ? {} : { writeThrough }),
+    }),
     messages: new MessageService({ state, history, events }),
   };
 }
 
-function observeState(metrics: Metrics, state: MemoryState, gateway: Gateway): void {
+function observeState(metrics: Metrics, { state, archiveLagMs }: HotState, gateway: Gateway): void {
   metrics.observe({
     connections: () => gateway.connectionCount,
     sessions: () => ({ ...state.counts().sessions, closed: 0 }),
     participants: () => state.counts().participants,
     sendBufferBytes: () => gateway.sendBufferBytes(),
     archiveBacklogMessages: () => state.counts().backlog,
-    archiveLagSeconds: () => state.counts().oldestWriteAgeMs / 1000,
+    archiveLagSeconds: () => (archiveLagMs?.() ?? state.counts().oldestWriteAgeMs) / 1000,
   });
 }
 
@@ -370,7 +350,7 @@ function listen(http: HttpServer, { port, host }: Config): Promise<void> {
   });
 }
 
-function logStarted(logger: Logger, config: Config, { port, address }: AddressInfo): void {
+function logStarted({ config, durable, backbone, logger }: Parts, { port, address }: AddressInfo): void {
   const limits = Object.fromEntries(
     Object.values(config.limits).map(({ name, points, durationMs }) => [name, `${points} per ${durationMs / 1000} s`]),
   );
@@ -378,10 +358,10 @@ function logStarted(logger: Logger, config: Config, { port, address }: AddressIn
     port,
     host: address,
     version: VERSION,
-    state: 'memory',
-    database: 'embedded',
-    limits: { store: 'memory', ...limits },
-    durability: DURABILITY,
+    state: backbone.kind,
+    database: durable.kind,
+    limits: { store: backbone.kind, ...limits },
+    durability: backbone.durability(),
   });
 }
 
@@ -389,13 +369,13 @@ function logStarted(logger: Logger, config: Config, { port, address }: AddressIn
 async function stopAll(running: {
   parts: Parts;
   gateway: Gateway;
-  state: MemoryState;
+  hot: HotState;
   jobs: readonly Job[];
   health: Health;
   http: HttpServer;
 }): Promise<void> {
-  const { parts, gateway, state, jobs, health, http } = running;
-  const { config, logger, metrics, store } = parts;
+  const { parts, gateway, hot, jobs, health, http } = running;
+  const { config, logger, metrics, durable, backbone } = parts;
   const { delayMs, timeoutMs } = config.drain;
   const noticeMs = Math.min(DRAIN_NOTICE_MS, timeoutMs / 4);
   const atLeastMs = PHASE_LEAST_MS;
@@ -424,8 +404,8 @@ async function stopAll(running: {
       { name: 'http', atMostMs: 2000, atLeastMs, run: () => closeHttp(http) },
       // Its reports stay readable; what it looks at is about to go. It waits for nothing.
       { name: 'health', atMostMs: 500, atLeastMs: 0, run: () => health.stop() },
-      { name: 'state', atMostMs: 5000, atLeastMs, run: () => state.stop() },
-      { name: 'database', atMostMs: 6000, atLeastMs, run: () => store.close() },
+      { name: 'state', atMostMs: 5000, atLeastMs, run: () => hot.state.stop() },
+      { name: 'database', atMostMs: 6000, atLeastMs, run: () => Promise.all([backbone.close(), durable.close()]) },
       {
         name: 'logs',
         atMostMs: 7000,

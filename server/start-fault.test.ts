@@ -1,8 +1,9 @@
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from '@jest/globals';
+import { UnmetDurabilityError } from './backbone-redis.ts';
 import { loadConfig, type Config } from './config.ts';
-import { startFault } from './start-fault.ts';
+import { exitCodeOf, startFault } from './start-fault.ts';
 
 function configOf(env: Record<string, string>): Config {
   const loaded = loadConfig(env);
@@ -42,5 +43,15 @@ describe('the sentence about a start that failed', () => {
     expect(startFault(new Error('a fault of ours'), config)).toBeNull();
     expect(startFault(systemError({ code: 'EACCES', syscall: 'open', path: '/srv/tandem-other' }), config)).toBeNull();
     expect(startFault('text', config)).toBeNull();
+  });
+});
+
+describe('the exit code of a start that failed', () => {
+  it('is that of a faulty configuration when the store cannot give the durability that was asked for', () => {
+    const unmet = new UnmetDurabilityError('redis_always', 'redis_memory');
+    expect(exitCodeOf(unmet)).toBe(78);
+    expect(exitCodeOf(new Error('did not start', { cause: unmet }))).toBe(78);
+    expect(exitCodeOf(new Error('another'))).toBe(1);
+    expect(exitCodeOf('text')).toBe(1);
   });
 });

@@ -56,6 +56,18 @@ export function startFault(error: unknown, { host, port, dataDir }: Config): str
   return null;
 }
 
+/**
+ * `EX_CONFIG` of sysexits.h, for a supervisor that should not start again what can't start: where the configuration asks
+ * for something that only the services it names could say no to.
+ */
+export function exitCodeOf(error: unknown): 1 | 78 {
+  // By name: its class is loaded with the store, which a process that starts has no time for here.
+  for (let reason = error; reason instanceof Error; reason = reason.cause) {
+    if (reason.name === 'UnmetDurabilityError') return 78;
+  }
+  return 1;
+}
+
 /** By shape: what it stands on may be the cause of what was thrown. */
 function systemError(error: unknown): SystemError | null {
   if (typeof error !== 'object' || error === null) return null;

@@ -100,7 +100,6 @@ describe('starting', () => {
   });
 
   it.each([
-    ['REDIS_URL', 'redis://127.0.0.1:6379'],
     ['DATABASE_URL', 'postgres://127.0.0.1/tandem'],
     ['SMTP_URL', 'smtp://127.0.0.1'],
     ['AUTH_REQUIRED', 'true'],

@@ -274,10 +274,10 @@ const ROWS: Record<Exclude<VariableName, keyof typeof LIMIT_VARIABLES>, Row> = {
   },
   DATABASE_URL: {
     good: [
-      ['postgres://u:p@h:5432/d', expect.any(String)],
-      ['postgresql:///d', expect.any(String)],
+      ['postgres://u:p@h:5432/d', expect.objectContaining({ host: 'h', port: 5432, user: 'u', database: 'd' })],
+      ['postgresql:///d?user=u&host=/run/postgresql', expect.objectContaining({ host: '/run/postgresql', user: 'u' })],
     ],
-    bad: ['mysql://h/d', 'h:5432', 'postgres://', 'postgres://h:99999/d', 'postgres://h/d '],
+    bad: ['mysql://u@h/d', 'h:5432', 'postgres://', 'postgres://u@h:99999/d', 'postgres://u@h/d ', 'postgres://h/d'],
   },
   DATABASE_SSL: flags,
   DATABASE_SSL_CA: certificateRow,
@@ -299,22 +299,39 @@ const ROWS: Record<Exclude<VariableName, keyof typeof LIMIT_VARIABLES>, Row> = {
   SUPABASE_SERVICE_ROLE_KEY: { good: [['a.b.c', expect.any(String)]], bad: [] },
   REDIS_URL: {
     good: [
-      ['redis://h', expect.any(String)],
-      ['rediss://u:p@h:6379/0', expect.any(String)],
+      ['redis://h', { host: 'h', port: 6379, username: null, password: null, database: null, isEncrypted: false }],
+      [
+        'rediss://u:p%40@[::1]:7000/2',
+        { host: '::1', port: 7000, username: 'u', password: 'p@', database: 2, isEncrypted: true },
+      ],
+      ['redis://:only@10.0.0.1/', expect.objectContaining({ host: '10.0.0.1', username: null, password: 'only' })],
     ],
-    bad: ['http://h', 'valkey://h', 'h:6379', 'redis://', 'redis:h', 'unix:///tmp/redis.sock'],
+    bad: [
+      'http://h|valkey://h|h:6379|redis://|redis:h|unix:///tmp/redis.sock|redis://h:70000|redis://:p@|redis://h/a',
+      'redis://h/01|redis://h/0/1|redis://h?db=1|redis://h#1|redis://u@h|redis://u:%@h|redis://h |redis://1.2.3.999',
+      'redis+cluster://h|redis://h1,h2',
+    ].flatMap((list) => list.split('|')),
   },
-  REDIS_HOST: { good: [['h', 'h']], bad: [' h'] },
+  REDIS_HOST: {
+    good: [
+      ['h', 'h'],
+      ['::1', '::1'],
+    ],
+    bad: [' h', 'h:6379', 'redis://h', '1.2.3'],
+  },
   REDIS_PORT: { good: [['6379', 6379]], bad: ['0', '65536', 'tcp://10.0.0.1:6379', ...notIntegers] },
   REDIS_USERNAME: { good: [['app', 'app']], bad: ['app\n'] },
   REDIS_PASSWORD: { good: [['anything at all', expect.any(String)]], bad: [] },
-  REDIS_DB: { good: [['0', 0]], bad: notIntegers },
+  REDIS_DB: { good: [['0', 0]], bad: ['1000000', ...notIntegers] },
   REDIS_TLS: flags,
   REDIS_TLS_CA: certificateRow,
   REDIS_CLUSTER_NODES: nodes,
   REDIS_SENTINELS: nodes,
   REDIS_SENTINEL_NAME: { good: [['primary', 'primary']], bad: ['primary '] },
-  REDIS_KEY_PREFIX: { good: [['tandem', 'tandem']], bad: ['tandem\n', 'x'.repeat(65)] },
+  REDIS_KEY_PREFIX: {
+    good: [['eu.tandem:2', 'eu.tandem:2']],
+    bad: ['tandem\n', 'x'.repeat(65), '{tandem}', 'a b', 'a*'],
+  },
   SMTP_URL: {
     good: [
       ['smtp://h:25', expect.any(String)],

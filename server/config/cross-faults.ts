@@ -1,4 +1,5 @@
 import { fault } from './faults.ts';
+import { redisFaults } from './redis-faults.ts';
 import type { Reading } from './values.ts';
 
 /**
@@ -7,7 +8,7 @@ import type { Reading } from './values.ts';
  * `settle`), so only a value that somebody chose can be a fault.
  */
 export function crossFaults(reading: Reading): string[] {
-  return [...idleFaults(reading), ...poolFaults(reading), ...sentinelFaults(reading)];
+  return [...idleFaults(reading), ...poolFaults(reading), ...databaseTlsFaults(reading), ...redisFaults(reading)];
 }
 
 function idleFaults({ values, given }: Reading): string[] {
@@ -26,17 +27,19 @@ function poolFaults({ values, given }: Reading): string[] {
   return [fault('DATABASE_POOL_MIN', `"${least}"`, expected, 'lower it, or raise the other')];
 }
 
-function sentinelFaults({ given }: Reading): string[] {
-  const faults: string[] = [];
-  const [named, listed] = [given.has('REDIS_SENTINEL_NAME'), given.has('REDIS_SENTINELS')];
-  if (given.has('REDIS_CLUSTER_NODES') && (named || listed)) {
-    const beside = `it together with ${listed ? 'REDIS_SENTINELS' : 'REDIS_SENTINEL_NAME'}`;
-    faults.push(fault('REDIS_CLUSTER_NODES', beside, 'a cluster or sentinels, not both', 'remove one of them'));
+/** A URL neither weakens what `DATABASE_SSL` asks for, nor is it weakened: somebody believes in what it says. */
+function databaseTlsFaults({ values }: Reading): string[] {
+  const { DATABASE_URL: address, DATABASE_SSL: ssl } = values;
+  if (address === undefined || address === null || ssl === undefined) return [];
+  if (address.tls === 'refused' && ssl) {
+    const expected = 'true only beside a DATABASE_URL that does not refuse TLS (sslmode=disable)';
+    return [
+      fault('DATABASE_SSL', 'true', expected, 'set it to false for a local server, or remove sslmode from the URL'),
+    ];
   }
-  if (named !== listed) {
-    const missing = named ? 'REDIS_SENTINELS' : 'REDIS_SENTINEL_NAME';
-    const other = named ? 'REDIS_SENTINEL_NAME' : 'REDIS_SENTINELS';
-    faults.push(fault(missing, 'nothing', `it to be set, because ${other} is`, 'set both or remove both'));
+  if (address.tls === 'required' && !ssl) {
+    const expected = 'false only beside a DATABASE_URL that does not require TLS (sslmode=require or stronger)';
+    return [fault('DATABASE_SSL', 'false', expected, 'remove it for true, or remove sslmode from the URL')];
   }
-  return faults;
+  return [];
 }

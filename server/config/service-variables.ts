@@ -1,22 +1,21 @@
-import { mailAddress, nodeList, url } from './addresses.ts';
+import { host, mailAddress, nodeList, url } from './addresses.ts';
 import { certificates } from './certificate.ts';
+import { databaseUrl } from './database-url.ts';
+import { keyPrefix, redisUrl } from './redis-url.ts';
 import { flag, integer, text } from './scalars.ts';
 import { anySecret } from './secrets.ts';
 import type { VariableTable } from './variable.ts';
 
-const EXTERNAL_DATABASE = 'an external Postgres is';
 const SUPABASE = 'Supabase is';
-const REDIS = 'Redis is';
 const MAIL = 'mail is';
 const TRACING = 'tracing is';
 
 export const DATABASE_VARIABLES = {
   DATABASE_URL: {
-    doc: 'External Postgres in place of the embedded one. Not available in this version',
+    doc: 'External Postgres in place of the embedded one, such as postgres://user:password@db.example:5432/tandem',
     default: '',
     secret: true,
-    missingPart: EXTERNAL_DATABASE,
-    parse: url('postgres', 'postgresql'),
+    parse: databaseUrl,
   },
   DATABASE_SSL: {
     doc: 'Whether the connection to an external Postgres is encrypted, and its certificate verified',
@@ -47,38 +46,38 @@ export const DATABASE_VARIABLES = {
 
 export const REDIS_VARIABLES = {
   REDIS_URL: {
-    doc: 'Redis that several instances share, redis:// or rediss://. Not available in this version, as all of REDIS_*',
+    doc: 'Redis that several instances share, such as redis://user:password@redis.example:6379/0; rediss:// is encrypted',
     default: '',
     secret: true,
-    missingPart: REDIS,
-    parse: url('redis', 'rediss'),
+    parse: redisUrl,
   },
-  REDIS_HOST: { doc: 'Its host, in place of REDIS_URL', default: '', missingPart: REDIS, parse: text(253) },
-  REDIS_PORT: { doc: 'Its port', default: '', missingPart: REDIS, parse: integer(1, 65_535) },
-  REDIS_USERNAME: { doc: 'Its user', default: '', missingPart: REDIS, parse: text(256) },
-  REDIS_PASSWORD: { doc: 'Its password', default: '', secret: true, missingPart: REDIS, parse: anySecret },
-  REDIS_DB: { doc: 'Number of its database', default: '', missingPart: REDIS, parse: integer(0, 1_000_000) },
-  REDIS_TLS: { doc: 'Whether its connection is encrypted', default: '', missingPart: REDIS, parse: flag },
-  REDIS_TLS_CA: {
-    doc: 'Certificates that sign its certificate: PEM, or the path of a PEM file',
+  REDIS_HOST: { doc: 'Its host, in place of REDIS_URL', default: '', parse: host },
+  REDIS_PORT: { doc: 'Its port; without it 6379', default: '', parse: integer(1, 65_535) },
+  REDIS_USERNAME: { doc: 'User of Redis, also in a cluster and behind sentinels', default: '', parse: text(256) },
+  REDIS_PASSWORD: { doc: 'Password of Redis', default: '', secret: true, parse: anySecret },
+  REDIS_DB: { doc: 'Number of the database in Redis; without it 0', default: '', parse: integer(0, 999_999) },
+  REDIS_TLS: {
+    doc: 'Whether connections to Redis are encrypted, and its certificate verified',
     default: '',
-    missingPart: REDIS,
+    parse: flag,
+  },
+  REDIS_TLS_CA: {
+    doc: 'Certificates that sign that of Redis: PEM, or the path of a PEM file',
+    default: '',
     parse: certificates,
   },
   REDIS_CLUSTER_NODES: {
-    doc: 'Nodes of a Redis Cluster, host:port, comma separated',
+    doc: 'Nodes of a Redis Cluster, host:port, comma separated, in place of REDIS_URL',
     default: '',
-    missingPart: REDIS,
     parse: nodeList,
   },
-  REDIS_SENTINELS: { doc: 'Sentinels, host:port, comma separated', default: '', missingPart: REDIS, parse: nodeList },
-  REDIS_SENTINEL_NAME: {
-    doc: 'Name under which the sentinels know the primary',
+  REDIS_SENTINELS: {
+    doc: 'Sentinels, host:port, comma separated, in place of REDIS_URL',
     default: '',
-    missingPart: REDIS,
-    parse: text(256),
+    parse: nodeList,
   },
-  REDIS_KEY_PREFIX: { doc: 'Begin of every key', default: 'tandem', missingPart: REDIS, parse: text(64) },
+  REDIS_SENTINEL_NAME: { doc: 'Name under which the sentinels know the primary', default: '', parse: text(256) },
+  REDIS_KEY_PREFIX: { doc: 'Begin of every key and channel in Redis', default: 'tandem', parse: keyPrefix },
 } as const satisfies VariableTable;
 
 export const OUTWARD_VARIABLES = {
@@ -100,7 +99,6 @@ export const OUTWARD_VARIABLES = {
 
 /** Variables that other programs define under these names too: whichever is set, its part is not in this version. */
 export const MISSING_FAMILIES = [
-  { prefix: 'REDIS_', missingPart: REDIS },
   { prefix: 'SUPABASE_', missingPart: SUPABASE },
   { prefix: 'OTEL_', missingPart: TRACING },
 ] as const;

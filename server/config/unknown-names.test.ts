@@ -8,27 +8,16 @@ function faultsOf(env: Record<string, string>): readonly string[] {
 
 describe('parts that are not in this version', () => {
   it('are a fault under any name of their family, also one that no table holds', () => {
-    for (const name of [
-      'REDIS_FOO',
-      'REDIS_URL_FILE_',
-      'SUPABASE_ANON_KEY',
-      'OTEL_SERVICE_NAME',
-      'OTEL_EXPORTER_OTLP_HEADERS',
-    ]) {
+    for (const name of ['SUPABASE_ANON_KEY', 'OTEL_SERVICE_NAME', 'OTEL_EXPORTER_OTLP_HEADERS']) {
       expect(faultsOf({ [name]: 'x' })).toEqual([expect.stringMatching(`^${name}: .*not available in this version`)]);
     }
   });
 
   it('stand beside the faults of their shape', () => {
-    expect(faultsOf({ REDIS_URL: 'http://h' })).toEqual([
+    expect(faultsOf({ SMTP_URL: 'http://h' })).toEqual([
       expect.stringContaining('not available in this version'),
-      expect.stringContaining('redis:// or rediss://'),
+      expect.stringContaining('smtp:// or smtps://'),
     ]);
-    const faults = faultsOf({ REDIS_CLUSTER_NODES: 'a:1', REDIS_SENTINELS: 'b:2', REDIS_SENTINEL_NAME: 'main' });
-    expect(faults).toHaveLength(4);
-    expect(faults[3]).toMatch(/^REDIS_CLUSTER_NODES: .*REDIS_SENTINELS.*not both/);
-    expect(faultsOf({ REDIS_SENTINELS: 'b:2' })[1]).toMatch(/^REDIS_SENTINEL_NAME: received nothing/);
-    expect(faultsOf({ REDIS_SENTINEL_NAME: 'main' })[1]).toMatch(/^REDIS_SENTINELS: received nothing/);
   });
 });
 

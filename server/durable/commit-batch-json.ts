@@ -4,10 +4,11 @@ import type { EndedSeat, Seat, SessionDocument } from '../sessions/session.ts';
 
 /**
  * Null when there is nothing to store. A batch may name a session or a seat several times, as it changed several times
- * while the batch was gathered: the last one counts.
+ * while the batch was gathered: the one of the highest version counts, of equal ones the last.
  */
-export function commitBatchJson({ sessions, ended, messages, receipts }: CommitBatch): string | null {
+export function commitBatchJson({ sessions: given, ended, messages, receipts }: CommitBatch): string | null {
   const parts: string[] = [];
+  const sessions = inOrder(given);
   if (sessions.length > 0) parts.push(`"sessions":${JSON.stringify(sessionRows(sessions))}`);
   const seats = seatRows(sessions, ended);
   if (seats.length > 0) parts.push(`"seats":${JSON.stringify(seats)}`);
@@ -25,16 +26,24 @@ function messageJson({ sessionId, epoch, seq, id, participantId, type, bodyJson,
   );
 }
 
+/** The sort is stable: without versions the order stays. */
+function inOrder(sessions: CommitBatch['sessions']): CommitBatch['sessions'] {
+  return sessions.toSorted((one, other) => (one.version ?? 0) - (other.version ?? 0));
+}
+
 function sessionRows(sessions: CommitBatch['sessions']): unknown[] {
   const rows = new Map<string, unknown>();
-  for (const { document, lastActivityAt } of sessions) rows.set(document.id, sessionRow(document, lastActivityAt));
+  for (const { document, version = 0, lastActivityAt } of sessions) {
+    rows.set(document.id, sessionRow(document, version, lastActivityAt));
+  }
   return [...rows.values()];
 }
 
-function sessionRow(session: SessionDocument, lastActivityAt: number): unknown {
+function sessionRow(session: SessionDocument, version: number, lastActivityAt: number): unknown {
   return {
     id: session.id,
     epoch: session.epoch,
+    version,
     created_at: session.createdAt,
     capacity: session.capacity,
     locked: session.locked,
@@ -53,6 +62,7 @@ function sessionRow(session: SessionDocument, lastActivityAt: number): unknown {
 interface SeatEntry {
   readonly sessionId: string;
   readonly seat: Seat;
+  readonly version: number;
   readonly end: Pick<EndedSeat, 'reason' | 'at'> | null;
 }
 
@@ -62,17 +72,20 @@ interface SeatEntry {
  */
 function seatRows(sessions: CommitBatch['sessions'], ended: CommitBatch['ended']): unknown[] {
   const entries = new Map<string, SeatEntry>();
-  for (const { document, changedSeatIds } of sessions) {
+  const versions = new Map(sessions.map(({ document, version = 0 }) => [document.id, version]));
+  for (const { document, changedSeatIds, version = 0 } of sessions) {
     const changed = new Set(changedSeatIds);
     for (const seat of document.seats) {
-      if (changed.has(seat.id)) entries.set(seat.id, { sessionId: document.id, seat, end: null });
+      if (changed.has(seat.id)) entries.set(seat.id, { sessionId: document.id, seat, version, end: null });
     }
   }
-  for (const { sessionId, seat, ...end } of ended) entries.set(seat.id, { sessionId, seat, end });
+  for (const { sessionId, seat, ...end } of ended) {
+    entries.set(seat.id, { sessionId, seat, version: versions.get(sessionId) ?? 0, end });
+  }
   return [...entries.values()].map(seatRow);
 }
 
-function seatRow({ sessionId, seat, end }: SeatEntry, position: number): unknown {
+function seatRow({ sessionId, seat, version, end }: SeatEntry, position: number): unknown {
   return {
     id: seat.id,
     session_id: sessionId,
@@ -87,6 +100,7 @@ function seatRow({ sessionId, seat, end }: SeatEntry, position: number): unknown
     joined_seq: seat.joinedSeq,
     left_at: end?.at ?? null,
     left_reason: end?.reason ?? null,
+    version,
   };
 }
 

@@ -7,7 +7,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { PoolConfig } from 'pg';
+import type { Connection } from './connection.ts';
 import { lockDataDirectory, type DataDirectoryLock } from './data-directory-lock.ts';
 import { isErrno } from './errno.ts';
 import type { EmbeddedWorkerData, FromWorker, ToWorker } from './embedded-worker.js';
@@ -29,11 +29,6 @@ export interface EmbeddedPostgresOptions {
   /** `lost` when the database is gone, `recovered` when it answers again. After the loss of the lock it does not recover. */
   readonly onEvent: (event: 'lost' | 'recovered', error?: Error) => void;
 }
-
-export type Connection = Pick<
-  PoolConfig,
-  'host' | 'port' | 'user' | 'database' | 'password' | 'ssl' | 'options' | 'application_name' | 'connectionString'
->;
 
 export interface EmbeddedPostgres {
   /** Stays the same when the worker is replaced. */

@@ -7,7 +7,7 @@
  */
 import pg from 'pg';
 import { isOlder, isVersion } from './code-version.ts';
-import type { Connection } from './embedded.ts';
+import type { Connection } from './connection.ts';
 import { MigrationError } from './migration-error.ts';
 import { readMigrations, type MigrationFile } from './migration-files.ts';
 
@@ -105,7 +105,8 @@ async function apply(
 ): Promise<boolean> {
   try {
     await client.query('begin');
-    await client.query(`set local lock_timeout = ${LOCK_WAIT_MS}`);
+    // The role may have deadlines of its own, for statements that somebody waits for.
+    await client.query(`set local statement_timeout = 0; set local lock_timeout = ${LOCK_WAIT_MS}`);
     await client.query(`select pg_advisory_xact_lock(${LOCK_KEY})`);
     await client.query('set local lock_timeout = 0');
     await client.query(`

@@ -1,12 +1,14 @@
 /** The connections to Postgres, embedded or not: numbers as numbers, a deadline on everything, nothing unhandled. */
 import pg from 'pg';
-import type { Connection } from './embedded.ts';
+import type { Connection } from './connection.ts';
 
 /** Of a statement that somebody waits for. */
 const STATEMENT_MS = 2_000;
 /** Of a new connection. Together with the statement less than the deadline of an ack. */
 const CONNECT_MS = 1_500;
 const IDLE_MS = 60_000;
+/** A connection on which nothing passes is looked after before a firewall forgets it. */
+const KEEP_ALIVE_MS = 10_000;
 
 const INT8 = 20;
 
@@ -17,6 +19,10 @@ export interface PoolOptions {
   readonly onQuery?: (name: string, seconds: number, ok: boolean) => void;
   /** An idle connection broke. The pool replaces it by itself. */
   readonly onIdleError?: (error: Error) => void;
+  /** Of each new connection before its first use; one that it rejects is closed, and who waits for it hears of that. */
+  readonly onConnect?: (client: pg.ClientBase) => Promise<void>;
+  /** Without, statements are parsed each time: behind a pooler by transaction, nothing prepared is found again. */
+  readonly prepares?: boolean;
 }
 
 export interface Statement {
@@ -31,7 +37,10 @@ export interface Pool {
   end(): Promise<void>;
 }
 
-export function createPool(connection: Connection, { max, min = 0, onQuery, onIdleError }: PoolOptions): Pool {
+export function createPool(
+  connection: Connection,
+  { max, min = 0, onQuery, onIdleError, onConnect, prepares = true }: PoolOptions,
+): Pool {
   const pool = new pg.Pool({
     ...connection,
     max,
@@ -40,6 +49,8 @@ export function createPool(connection: Connection, { max, min = 0, onQuery, onId
     connectionTimeoutMillis: CONNECT_MS,
     query_timeout: STATEMENT_MS,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
+    onConnect: onConnect as ((client: pg.ClientBase) => void) | undefined, // the declaration forgot that it is awaited
     types: TYPES,
   });
   pool.on('error', (error) => onIdleError?.(error));
@@ -51,7 +62,7 @@ export function createPool(connection: Connection, { max, min = 0, onQuery, onId
       const start = performance.now();
       let ok = false;
       try {
-        const result = await pool.query<R>({ name, text, values: [...values] });
+        const result = await pool.query<R>({ ...(prepares ? { name } : {}), text, values: [...values] });
         ok = true;
         return result.rows;
       } finally {

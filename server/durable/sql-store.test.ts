@@ -7,12 +7,15 @@ import { TandemError } from '../../protocol/errors.ts';
 import { DivergenceError, RefusedCommitError, type DurableStore } from '../sessions/ports.ts';
 import { startBreakableProxy } from '../../test/support/breakable-proxy.ts';
 import { copyDataDirectory } from '../../test/support/data-directory.ts';
+import { externalPostgres } from '../../test/support/external-postgres.ts';
 import { creation, newSession } from '../../test/support/stored-session.ts';
+import { openTestDatabases } from '../../test/support/test-databases.ts';
 import { describeDurableStore } from './durable.conformance.ts';
 import { startEmbeddedPostgres } from './embedded.ts';
 import { MIGRATIONS_DIRECTORY } from './migration-files.ts';
 import { migrate } from './migrate.ts';
 import { createPool, type Pool } from './pool.ts';
+import { connectPostgres } from './postgres.ts';
 import { createSqlStore } from './sql-store.ts';
 
 describeDurableStore('SQL, embedded Postgres', async () => {
@@ -31,6 +34,27 @@ describeDurableStore('SQL, embedded Postgres', async () => {
       await proxy.close();
       await postgres.stop();
       await directory.remove();
+    },
+  };
+});
+
+describeDurableStore('SQL, Postgres server', async () => {
+  const databases = await openTestDatabases();
+  const connection = connectPostgres(externalPostgres(await databases.createDatabase()));
+  await migrate(connection.migrating, MIGRATIONS_DIRECTORY, '999.0.0');
+  const name = `store-${randomUUID()}`;
+  const pool = createPool({ ...connection.connection, application_name: name }, { max: 4 });
+  const admin = new pg.Client(connection.migrating);
+  await admin.connect();
+  return {
+    store: createSqlStore(pool),
+    breakConnections: async () => {
+      await admin.query('select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1', [name]);
+    },
+    close: async () => {
+      await pool.end();
+      await admin.end();
+      await databases.stop();
     },
   };
 });
@@ -93,30 +117,3 @@ describe('the SQL store', () => {
     return Object.assign(new pg.DatabaseError(`error ${code}`, 0, 'error'), { code });
   }
 });
-
-const url = process.env['TEST_DATABASE_URL'];
-if (url !== undefined) {
-  describeDurableStore('SQL, Postgres server', async () => {
-    // A schema of its own, and a name by which its connections are known.
-    const schema = `tandem_${randomUUID().replaceAll('-', '')}`;
-    const connection = { connectionString: url, options: `-c search_path=${schema}`, application_name: schema };
-    const admin = new pg.Client({ connectionString: url });
-    await admin.connect();
-    await admin.query(`create schema ${schema}`);
-    await migrate(connection, MIGRATIONS_DIRECTORY, '999.0.0');
-    const pool = createPool(connection, { max: 4 });
-    return {
-      store: createSqlStore(pool),
-      breakConnections: async () => {
-        await admin.query('select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1', [
-          schema,
-        ]);
-      },
-      close: async () => {
-        await pool.end();
-        await admin.query(`drop schema ${schema} cascade`);
-        await admin.end();
-      },
-    };
-  });
-}

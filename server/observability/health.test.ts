@@ -22,6 +22,8 @@ function started(options: Partial<HealthOptions> = {}): Health {
     instanceId: 'i-1',
     startedAt: STARTED_AT,
     database: well,
+    databaseType: 'embedded',
+    redis: null,
     delivery: well,
     isDraining: () => false,
     now: () => Date.now(),

@@ -7,6 +7,11 @@ export interface HealthOptions {
   /** Milliseconds since 1970, as `now` gives them. */
   startedAt: number;
   database: HealthCheck;
+  databaseType: 'embedded' | 'postgres' | 'supabase';
+  /** Whether so much waits for the database that sends are refused. */
+  isBacklogFull?: () => boolean;
+  /** Whether the shared state can be relied on; null where there is none. */
+  redis: HealthCheck | null;
   /** A canary on the way of a message; rejects when it does not come back. */
   delivery: HealthCheck;
   isDraining: () => boolean;
@@ -17,7 +22,9 @@ export interface HealthOptions {
   onTurn?: (turn: HealthTurn) => void;
 }
 
-export type HealthTurn = { check: 'database' | 'delivery' } & ({ isWell: true } | { isWell: false; error: unknown });
+export type HealthTurn = { check: 'database' | 'redis' | 'delivery' } & (
+  { isWell: true } | { isWell: false; error: unknown }
+);
 
 export interface LiveReport {
   status: 'alive';
@@ -41,8 +48,8 @@ export interface HealthSummary {
   timestamp: string;
   uptimeSeconds: number;
   services: {
-    database: { status: 'ok' | 'degraded'; latencyMs: number | null; type: 'embedded' };
-    redis: { status: 'disabled'; latencyMs: null; connected: false };
+    database: { status: 'ok' | 'degraded'; latencyMs: number | null; type: HealthOptions['databaseType'] };
+    redis: { status: 'ok' | 'failed' | 'disabled'; latencyMs: number | null; connected: boolean };
   };
 }
 
@@ -58,7 +65,7 @@ export interface Health {
 }
 
 /**
- * Looks at database and delivery in the background and reports from memory: a thousand probes a second cost nothing,
+ * Looks at database, Redis and delivery in the background and reports from memory: a thousand probes a second cost nothing,
  * and a hung database cannot hang a probe. With a look each second and 1.5 s for each, a report turns within 5 s of the
  * fact.
  */
@@ -66,19 +73,24 @@ export function createHealth(options: HealthOptions): Health {
   const { intervalMs = 1000, timeoutMs = 1500, onTurn = () => undefined } = options;
   const database = new Poll(options.database, intervalMs, timeoutMs, (turn) => onTurn({ check: 'database', ...turn }));
   const delivery = new Poll(options.delivery, intervalMs, timeoutMs, (turn) => onTurn({ check: 'delivery', ...turn }));
+  const redis =
+    options.redis === null
+      ? null
+      : new Poll(options.redis, intervalMs, timeoutMs, (turn) => onTurn({ check: 'redis', ...turn }));
+  const polls = [database, delivery, ...(redis === null ? [] : [redis])];
+  const redisStatus = () => (redis === null ? 'disabled' : redis.isWell ? 'ok' : 'failed');
+  const isBacklogFull = () => options.isBacklogFull?.() ?? false;
   const uptimeSeconds = () => Math.max(0, Math.floor((options.now() - options.startedAt) / 1000));
 
   return {
     start: () => {
-      database.start();
-      delivery.start();
+      for (const poll of polls) poll.start();
     },
     looked: async () => {
-      await Promise.all([database.looked, delivery.looked]);
+      await Promise.all(polls.map((poll) => poll.looked));
     },
     stop: () => {
-      database.stop();
-      delivery.stop();
+      for (const poll of polls) poll.stop();
     },
     live: () => ({
       status: 'alive',
@@ -89,24 +101,29 @@ export function createHealth(options: HealthOptions): Health {
     ready: () => {
       const isDraining = options.isDraining();
       // Without a database new messages are refused but what is open stays: taking the instance out would lose more.
-      const isReady = database.hasRun && delivery.isWell && !isDraining;
+      const isReady =
+        database.hasRun && delivery.isWell && redisStatus() !== 'failed' && !isBacklogFull() && !isDraining;
       return {
         status: isReady ? 'ready' : 'not_ready',
         checks: {
-          redis: { status: 'disabled' },
-          database: withLatency(database.isWell ? 'ok' : 'degraded', database.latencyMs),
+          redis: withLatency(redisStatus(), redis?.latencyMs ?? null),
+          database: withLatency(isBacklogFull() ? 'failed' : database.isWell ? 'ok' : 'degraded', database.latencyMs),
           delivery: withLatency(delivery.isWell ? 'ok' : 'failed', delivery.latencyMs),
           drain: { status: isDraining ? 'failed' : 'ok' },
         },
       };
     },
     summary: () => ({
-      status: !delivery.isWell ? 'unhealthy' : database.isWell ? 'healthy' : 'degraded',
+      status: !delivery.isWell || redisStatus() === 'failed' ? 'unhealthy' : database.isWell ? 'healthy' : 'degraded',
       timestamp: new Date(options.now()).toISOString(),
       uptimeSeconds: uptimeSeconds(),
       services: {
-        database: { status: database.isWell ? 'ok' : 'degraded', latencyMs: database.latencyMs, type: 'embedded' },
-        redis: { status: 'disabled', latencyMs: null, connected: false },
+        database: {
+          status: database.isWell ? 'ok' : 'degraded',
+          latencyMs: database.latencyMs,
+          type: options.databaseType,
+        },
+        redis: { status: redisStatus(), latencyMs: redis?.latencyMs ?? null, connected: redis?.isWell ?? false },
       },
     }),
   };

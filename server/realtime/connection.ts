@@ -3,11 +3,21 @@ import type { ClosingReason } from '../../protocol/closings.ts';
 import type { ClientToServerEvents } from '../../protocol/commands.ts';
 import type { EventName, Events, ServerToClientEvents } from '../../protocol/events.ts';
 import { SlidingWindow } from '../limits/sliding-window.ts';
+import type { Knocking } from './knocking.ts';
+import { Reading } from './reading.ts';
 import type { HeldSeat } from '../sessions/seating.ts';
 
-type NoEvents = Record<string, never>;
-export type TandemSocket = Socket<ClientToServerEvents, ServerToClientEvents, NoEvents, SocketData>;
-export type TandemServer = Server<ClientToServerEvents, ServerToClientEvents, NoEvents, SocketData>;
+/** Between instances. */
+export interface InterServerEvents {
+  /** A host answered this knock, or its session has ended: whoever waits for it looks. */
+  'knock:answered': (knockId: string) => void;
+  /** The seat is no more, or its connection is to be closed: whoever holds it lets it go. */
+  'seat:ended': (seatId: string, reason: ClosingReason | null) => void;
+  /** A connection of another instance holds the seat since that generation. */
+  'seat:taken': (seatId: string, generation: number) => void;
+}
+export type TandemSocket = Socket<ClientToServerEvents, ServerToClientEvents, InterServerEvents, SocketData>;
+export type TandemServer = Server<ClientToServerEvents, ServerToClientEvents, InterServerEvents, SocketData>;
 
 export interface SocketData {
   connection?: Connection;
@@ -44,7 +54,10 @@ export class Connection {
   waiting = 0;
   /** Resolves when the command that may change the seat is answered; others wait for it. */
   seatChange: Promise<void> | null = null;
+  /** The join that waits for a host; null when none does. */
+  knocking: Knocking | null = null;
 
+  readonly reading: Reading;
   readonly commands = new SlidingWindow();
   readonly messages = new SlidingWindow();
   readonly signals = new SlidingWindow();
@@ -59,5 +72,6 @@ export class Connection {
     this.address = address.address;
     this.ip = address.bucket;
     this.openedAt = openedAt;
+    this.reading = new Reading(() => socket.conn.transport);
   }
 }

@@ -3,10 +3,15 @@ import { inspectJson, isOverDeep } from '../../protocol/json.ts';
 import { isLimitName, SIZES } from '../../protocol/limits.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import { KNOCK_WAIT_MS } from '../sessions/knocks.ts';
+import type { KnockEnd } from '../sessions/waiting-room.ts';
 import { AnswerDeadline } from './answer-deadline.ts';
 import type { Command, Services } from './commands/command.ts';
 import { createCommands } from './commands/commands.ts';
 import type { Connection } from './connection.ts';
+import { Flight } from './flight.ts';
+import { InFlight } from './in-flight.ts';
+import { Knocking } from './knocking.ts';
 import { emitTo, type Rooms } from './rooms.ts';
 import { issuesOf } from './schemas.ts';
 
@@ -29,12 +34,13 @@ const MAX_WAITING = 16;
 const PAYLOAD_DEPTH = SIZES.depth + 1;
 
 /**
- * The way of every command: depth and shape, schema, limit of the connection, handler, outcome to ack, time. Nothing
+ * The way of every command: room for it, depth and shape, schema, limit of the connection, handler, outcome to ack, time. Nothing
  * that a handler throws, now or later, leaves this file, because any of it would end the process.
  */
 export class Dispatch {
   readonly #options: DispatchOptions;
   readonly #commands: ReadonlyMap<unknown, Command>;
+  readonly #inFlight = new InFlight();
   /** Who waits until a connection has no command that is being worked on. */
   readonly #idleWaiters = new Map<Connection, () => void>();
 
@@ -59,11 +65,12 @@ export class Dispatch {
       this.#strike(connection);
       return;
     }
-    connection.inFlight += 1;
-    void this.#work(connection, command, args, answer, startedAt).finally(() => {
-      connection.inFlight -= 1;
-      if (connection.inFlight === 0) this.#idleWaiters.get(connection)?.();
-    });
+    const overload = this.#inFlight.refusalOf(connection);
+    if (overload !== null) {
+      this.#refuse(connection, name, overload, answer, startedAt);
+      return;
+    }
+    void this.#work(connection, command, args, answer, startedAt);
   }
 
   /** Resolves when all commands of the connection are answered, which the deadline of an answer bounds. */
@@ -84,10 +91,11 @@ export class Dispatch {
       const text = 'The server did not finish this in time; the outcome is unknown. Repeat with the same id or key.';
       this.#refuse(connection, command.name, new TandemError('UNAVAILABLE', text), answer, startedAt);
     });
+    const flight = this.#takeOff(connection, command);
     try {
       const payload = this.#parse(connection, command, args);
       deadline.extend(0);
-      const result = await this.#run(connection, command, payload, deadline);
+      const result = await this.#run(connection, command, payload, deadline, flight);
       if (deadline.isOver) {
         if (command.changesSeat) this.#options.onLateSeat(connection);
         return;
@@ -99,9 +107,19 @@ export class Dispatch {
       else if (!(error instanceof TandemError)) this.#logFault(connection, command.name, error);
     } finally {
       deadline.clear();
-      // Whatever a seat brought waits behind the answer that tells of the seat.
-      this.#options.rooms.release(connection);
+      // Whatever a seat brought waits behind the answer that tells of the seat, which is not that of any other command.
+      if (command.changesSeat) this.#options.rooms.release(connection);
+      flight.answered();
     }
+  }
+
+  #takeOff(connection: Connection, { changesSeat }: Command): Flight {
+    const end = this.#inFlight.take(connection);
+    return new Flight(() => {
+      // A join may wait on purpose, which says nothing about how busy the instance is.
+      end(!changesSeat);
+      if (connection.inFlight === 0) this.#idleWaiters.get(connection)?.();
+    });
   }
 
   #parse(connection: Connection, command: Command, args: readonly unknown[]): unknown {
@@ -122,20 +140,64 @@ export class Dispatch {
     command: Command,
     payload: unknown,
     deadline: AnswerDeadline,
+    flight: Flight,
   ): Promise<Record<string, unknown>> {
     if (!command.reservesOwnLimits) this.#options.services.connectionLimits.reserve(connection, ['commands']);
     await this.#awaitTurn(connection, deadline);
-    const extend = (delayMs: number) => deadline.extend(delayMs);
-    if (!command.changesSeat) return command.run(connection, payload, extend);
-    const work = command.run(connection, payload, extend);
-    const done = work.then(
-      () => undefined,
-      () => undefined,
-    );
-    connection.seatChange = done;
-    void done.then(() => {
-      if (connection.seatChange === done) connection.seatChange = null;
+    if (command.changesSeat) return this.#changeSeat(connection, command, payload, deadline, flight);
+    return command.run(connection, payload, {
+      hasWithdrawn: false,
+      extend: (delayMs) => deadline.extend(delayMs),
+      awaitHost: () => AbortSignal.abort('withdrawn' satisfies KnockEnd),
     });
+  }
+
+  /** One after the other. A join that waits for a host lets others pass, and makes way for one that changes the seat. */
+  #changeSeat(
+    connection: Connection,
+    command: Command,
+    payload: unknown,
+    deadline: AnswerDeadline,
+    flight: Flight,
+  ): Promise<Record<string, unknown>> {
+    const asked = `${command.name} ${JSON.stringify(payload)}`;
+    const before = connection.knocking;
+    if (before?.asked === asked && hasKey(payload)) {
+      deadline.extend(KNOCK_WAIT_MS);
+      flight.land();
+      return before.outcome;
+    }
+    let pass: () => void = () => undefined;
+    const turn = new Promise<void>((resolve) => (pass = resolve));
+    const letPass = () => {
+      pass();
+      if (connection.seatChange === turn) connection.seatChange = null;
+    };
+    const awaitHost = (waitMs: number): AbortSignal => {
+      const answered = new Promise<void>((resolve) => (flight.onAnswered = resolve));
+      const knocking = new Knocking(asked, work, answered);
+      // Who was told that the outcome is unknown repeats it, if at all; who is gone hears no answer.
+      if (deadline.isOver || connection.isGone) knocking.end('withdrawn');
+      else deadline.extend(waitMs);
+      connection.knocking = knocking;
+      void answered.then(() => {
+        if (connection.knocking === knocking) connection.knocking = null;
+      });
+      flight.land();
+      letPass();
+      return knocking.signal;
+    };
+    const run = (hasWithdrawn: boolean) =>
+      command.run(connection, payload, { hasWithdrawn, extend: (delayMs) => deadline.extend(delayMs), awaitHost });
+    connection.seatChange = turn;
+    const work =
+      before === null
+        ? run(false)
+        : before.withdraw().then(() => {
+            refuseTooLate(connection, deadline);
+            return run(true);
+          });
+    void work.then(letPass, letPass);
     return work;
   }
 
@@ -155,9 +217,7 @@ export class Dispatch {
     } finally {
       connection.waiting -= 1;
     }
-    if (deadline.isOver || connection.isGone || connection.closing !== null) {
-      throw new TandemError('UNAVAILABLE', 'The command was not begun: its connection is gone, or its time was over.');
-    }
+    refuseTooLate(connection, deadline);
   }
 
   #refuse(connection: Connection, name: unknown, cause: unknown, answer: Answer, startedAt: number): void {
@@ -210,6 +270,15 @@ export class Dispatch {
     const command = typeof name === 'string' ? name.slice(0, 64) : typeof name;
     emitTo(connection, 'command:failed', { command, error: outcome['error'] });
   }
+}
+
+function refuseTooLate(connection: Connection, deadline: AnswerDeadline): void {
+  if (!deadline.isOver && !connection.isGone && connection.closing === null) return;
+  throw new TandemError('UNAVAILABLE', 'The command was not begun: its connection is gone, or its time was over.');
+}
+
+function hasKey(payload: unknown): boolean {
+  return typeof payload === 'object' && payload !== null && 'key' in payload && payload.key !== undefined;
 }
 
 async function seatSettled(connection: Connection): Promise<void> {

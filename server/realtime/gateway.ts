@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import { createShardedAdapter } from '@socket.io/redis-adapter';
 import { Server as EngineServer } from 'engine.io';
 import { Server } from 'socket.io';
 import { ERRORS, TandemError, type ErrorCode } from '../../protocol/errors.ts';
@@ -19,6 +20,7 @@ import { Connection, type TandemServer, type TandemSocket } from './connection.t
 import { ConnectionLimits } from './connection-limits.ts';
 import { Dispatch } from './dispatch.ts';
 import { shakeHands } from './handshake.ts';
+import type { Reading } from './reading.ts';
 import { emitTo, Rooms } from './rooms.ts';
 import { watchSlowReader } from './slow-reader.ts';
 import { refusalOf, refuseRequest, refuseUpgrade, type Gate, type Refusal } from './upgrade.ts';
@@ -38,9 +40,13 @@ export interface GatewayOptions {
   corsOrigins: '*' | readonly string[];
   publicUrl: string | null;
   maxConnections: number;
+  /** Whether the process has more to do than it can: new connections go elsewhere then. */
+  isOverloaded: () => boolean;
   clientIp: (request: IncomingMessage) => ClientIp;
   rules: LimitRules;
   limits: Limits;
+  /** How instances hear each other's events; null for a process that is alone. */
+  adapterClients: { publisher: unknown; subscriber: unknown; channelPrefix: string } | null;
   now: () => number;
   logger: Logger;
   metrics: Metrics;
@@ -62,6 +68,8 @@ export class Gateway {
   readonly #sendBuffers = new Map<Connection, () => number>();
   /** Engine.IO's ids of the transports that are open. */
   readonly #openIds = new Set<string>();
+  /** By the same ids: whether a client that polls may say more. */
+  readonly #readings = new Map<string, Reading>();
   /** Transports on which a handshake was begun. */
   readonly #greeted = new WeakSet<object>();
   readonly #refusalLines = new SlidingWindow();
@@ -71,7 +79,7 @@ export class Gateway {
 
   constructor(options: GatewayOptions) {
     this.#options = options;
-    const { transports, corsOrigins, publicUrl, maxConnections } = options;
+    const { transports, corsOrigins, publicUrl, maxConnections, isOverloaded } = options;
     this.#engine = new EngineServer({
       transports: [...transports],
       maxHttpBufferSize: SIZES.packet,
@@ -85,14 +93,31 @@ export class Gateway {
       this.#openIds.add(conn.id);
       conn.once('close', () => this.#openIds.delete(conn.id));
     });
-    this.#io = new Server({ serveClient: false, connectTimeout: CONNECT_TIMEOUT_MS });
+    const { adapterClients } = options;
+    this.#io = new Server({
+      serveClient: false,
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      ...(adapterClients === null
+        ? {}
+        : {
+            adapter: createShardedAdapter(adapterClients.publisher, adapterClients.subscriber, {
+              channelPrefix: adapterClients.channelPrefix,
+              subscriptionMode: 'dynamic',
+            }),
+          }),
+    });
     this.#io.bind(this.#engine);
-    this.rooms = new Rooms({ io: this.#io, onOrphan: (seat) => this.#lose(seat) });
+    this.rooms = new Rooms({
+      io: this.#io,
+      onOrphan: (seat) => this.#lose(seat),
+      isShared: adapterClients !== null,
+    });
     this.#gate = {
       corsOrigins,
       publicUrl,
       isDraining: () => this.#isDraining,
       isFull: () => this.#openIds.size >= maxConnections,
+      isOverloaded,
     };
   }
 
@@ -130,8 +155,17 @@ export class Gateway {
     }
     response.setHeader('X-Request-Id', requestIdOf(request.headers['x-request-id']));
     response.setHeader('X-Content-Type-Options', 'nosniff');
+    const reading = request.method === 'POST' ? this.#readings.get(idOf(request) ?? '') : undefined;
+    if (reading?.isPaused === true) void this.#takeLater(request, response, reading);
     // Engine.IO adds what it needs to the request itself.
-    this.#engine.handleRequest(request, response);
+    else this.#engine.handleRequest(request, response);
+  }
+
+  /** What a client that polls says is not read while it is paused; its next request waits for the answer to this one. */
+  async #takeLater(request: IncomingMessage, response: ServerResponse, reading: Reading): Promise<void> {
+    await reading.resumed();
+    // Engine.IO would wait for ever for the end of a request that is gone.
+    if (!request.socket.destroyed) this.#engine.handleRequest(request, response);
   }
 
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -168,7 +202,7 @@ export class Gateway {
   /** New connections are refused from now on, and those that are there are told. */
   startDraining(reconnectAfterMs: number): void {
     this.#isDraining = true;
-    this.#io.emit('server:draining', { reconnectAfterMs });
+    this.#io.local.emit('server:draining', { reconnectAfterMs });
   }
 
   /**
@@ -230,7 +264,13 @@ export class Gateway {
     socket.data.connection = connection;
     this.rooms.add(connection);
     // The transport may break before Socket.IO calls this a connection, and then it says nothing.
-    socket.conn.once('close', (reason: string) => this.#closed(connection, reason));
+    const { id } = connection.socket.conn as unknown as { id: string }; // Engine.IO's types hide it.
+    this.#readings.set(id, connection.reading);
+    socket.conn.once('close', (reason: string) => {
+      this.#readings.delete(id);
+      connection.reading.close();
+      this.#closed(connection, reason);
+    });
     // A client may fire `error` by itself, and Socket.IO reports undecodable packets by it.
     socket.on('error', () => undefined);
     return connection;
@@ -347,9 +387,14 @@ export class Gateway {
 
   /** Long polling asks again and again: an open connection is not a new one. */
   #isOfOpenConnection(request: IncomingMessage): boolean {
-    const sid = new URL(request.url ?? '/', 'http://localhost').searchParams.get('sid');
+    const sid = idOf(request);
     return sid !== null && this.#openIds.has(sid);
   }
+}
+
+/** Engine.IO's id of the transport that a request belongs to. */
+function idOf(request: IncomingMessage): string | null {
+  return new URL(request.url ?? '/', 'http://localhost').searchParams.get('sid');
 }
 
 function endOf(connection: Connection, reason: string): ConnectionEnd {

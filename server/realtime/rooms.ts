@@ -4,7 +4,7 @@ import type { Message } from '../../protocol/session.ts';
 import type { Connection as ConnectionId, SessionEvents } from '../sessions/ports.ts';
 import type { HeldSeat } from '../sessions/seating.ts';
 import type { SeatHolder } from '../sessions/session.ts';
-import type { Connection, TandemServer } from './connection.ts';
+import type { Connection, InterServerEvents, TandemServer } from './connection.ts';
 
 /** Sockets whose peer reads too slowly: signals pass them by. */
 const SLOW_ROOM = 'slow';
@@ -15,6 +15,8 @@ export interface RoomsOptions {
   io: TandemServer;
   /** A seat was given to a connection that is gone: nobody else will say so. */
   onOrphan: (seat: HeldSeat) => void;
+  /** Whether other instances share the adapter. False unless given. */
+  isShared?: boolean;
 }
 
 /**
@@ -27,12 +29,19 @@ export class Rooms implements SessionEvents {
   readonly #onOrphan: (seat: HeldSeat) => void;
   readonly #connections = new Map<string, Connection>();
   readonly #bySeat = new Map<string, Connection>();
+  readonly #bySession = new Map<string, Set<Connection>>();
   /** Connections whose events are held, by session. */
   readonly #held = new Map<string, Set<Connection>>();
+  readonly #isShared: boolean;
+  #isKnockOurs: (knockId: string) => boolean = () => false;
 
-  constructor({ io, onOrphan }: RoomsOptions) {
+  constructor({ io, onOrphan, isShared = false }: RoomsOptions) {
     this.#io = io;
     this.#onOrphan = onOrphan;
+    this.#isShared = isShared;
+    io.on('knock:answered', (knockId) => this.#isKnockOurs(knockId));
+    io.on('seat:ended', (seatId, reason) => this.#endHere(seatId, reason));
+    io.on('seat:taken', (seatId, generation) => this.#replaceHere(seatId, generation));
   }
 
   get size(): number {
@@ -51,6 +60,8 @@ export class Rooms implements SessionEvents {
   remove(connection: Connection): HeldSeat | null {
     connection.isGone = true;
     this.#connections.delete(connection.id);
+    // Who is sent to another instance repeats its join there, and is the same knock.
+    connection.knocking?.end(connection.closing === 'draining' ? 'moving' : 'withdrawn');
     return this.#unseat(connection);
   }
 
@@ -67,17 +78,20 @@ export class Rooms implements SessionEvents {
       this.#unseat(before);
       this.end(before, 'replaced');
     }
+    // A seat that was never held before has no connection elsewhere.
+    if (before === undefined && holder.generation > 1)
+      this.#tellInstances('seat:taken', holder.seatId, holder.generation);
     this.#unseat(connection);
     connection.seat = seat;
     this.#bySeat.set(holder.seatId, connection);
+    this.#bySession.set(sessionId, (this.#bySession.get(sessionId) ?? new Set()).add(connection));
     connection.held = [];
     const held = this.#held.get(sessionId) ?? new Set();
     this.#held.set(sessionId, held.add(connection));
   }
 
   detach(_sessionId: string, seatId: string): void {
-    const connection = this.#bySeat.get(seatId);
-    if (connection !== undefined) this.#unseat(connection);
+    if (!this.#endHere(seatId, null)) this.#tellInstances('seat:ended', seatId, null);
   }
 
   /** The answer is out: what was held follows, without messages up to `seenSeq`, and from now on events go straight. */
@@ -102,10 +116,25 @@ export class Rooms implements SessionEvents {
     this.#broadcast(sessionId, seatId, event, payload);
   }
 
+  toSeat<E extends EventName>(sessionId: string, seatId: string, event: E, payload: Events[E]): void {
+    const room = this.#io.to(seatRoom(seatId));
+    (room.emit as (event: EventName, payload: unknown) => boolean).call(room, event, payload);
+    this.#hold(sessionId, event, payload, ({ seat }) => seat?.seatId === seatId);
+  }
+
+  answerKnock(knockId: string): void {
+    if (!this.#isKnockOurs(knockId)) this.#tellInstances('knock:answered', knockId);
+  }
+
+  onKnockAnswered(listener: (knockId: string) => boolean): void {
+    this.#isKnockOurs = listener;
+  }
+
   /** A message reaches all but the connection that sent it; a later one of the same seat has not seen it. */
   deliver(message: Message, sender: SeatHolder): void {
     const isStillSender = this.#bySeat.get(sender.seatId)?.seat?.generation === sender.generation;
-    this.#broadcast(message.sessionId, isStillSender ? sender.seatId : null, 'message:new', message);
+    // Every instance tells its own participants: messages have a channel of their own.
+    this.#emit(this.#io.local, message.sessionId, isStillSender ? sender.seatId : null, 'message:new', message);
   }
 
   signal(sessionId: string, from: string, payload: Events['signal:new'], to: string | null): void {
@@ -123,10 +152,21 @@ export class Rooms implements SessionEvents {
   }
 
   closeSeat(_sessionId: string, seatId: string, reason: ClosingReason): void {
-    const connection = this.#bySeat.get(seatId);
-    if (connection === undefined) return;
-    this.#unseat(connection);
-    this.end(connection, reason);
+    if (!this.#endHere(seatId, reason)) this.#tellInstances('seat:ended', seatId, reason);
+  }
+
+  replaceSeat(_sessionId: string, seatId: string, generation: number): void {
+    this.#replaceHere(seatId, generation);
+  }
+
+  toHere<E extends EventName>(sessionId: string, event: E, payload: Events[E]): void {
+    const room = this.#io.local.to(sessionRoom(sessionId));
+    (room.emit as (event: EventName, payload: unknown) => boolean).call(room, event, payload);
+    this.#hold(sessionId, event, payload, () => true);
+  }
+
+  seatsHere(sessionId: string): HeldSeat[] {
+    return [...(this.#bySession.get(sessionId) ?? [])].flatMap(({ seat }) => (seat === null ? [] : [seat]));
   }
 
   setSlow(connection: Connection, isSlow: boolean): void {
@@ -158,7 +198,17 @@ export class Rooms implements SessionEvents {
   }
 
   #broadcast<E extends EventName>(sessionId: string, exceptSeatId: string | null, event: E, payload: Events[E]): void {
-    const room = this.#io.to(sessionRoom(sessionId));
+    this.#emit(this.#io, sessionId, exceptSeatId, event, payload);
+  }
+
+  #emit<E extends EventName>(
+    to: Pick<TandemServer, 'to'>,
+    sessionId: string,
+    exceptSeatId: string | null,
+    event: E,
+    payload: Events[E],
+  ): void {
+    const room = to.to(sessionRoom(sessionId));
     const addressed = exceptSeatId === null ? room : room.except(seatRoom(exceptSeatId));
     (addressed.emit as (event: EventName, payload: unknown) => boolean).call(addressed, event, payload);
     this.#hold(sessionId, event, payload, ({ seat }) => exceptSeatId === null || seat?.seatId !== exceptSeatId);
@@ -170,11 +220,34 @@ export class Rooms implements SessionEvents {
     for (const connection of waiting) if (isAddressed(connection)) connection.held?.push({ event, payload });
   }
 
+  /** False when no connection here holds the seat. */
+  #endHere(seatId: string, reason: ClosingReason | null): boolean {
+    const connection = this.#bySeat.get(seatId);
+    if (connection === undefined) return false;
+    this.#unseat(connection);
+    if (reason !== null) this.end(connection, reason);
+    return true;
+  }
+
+  /** A connection of another instance holds the seat since that generation. */
+  #replaceHere(seatId: string, generation: number): void {
+    const { seat } = this.#bySeat.get(seatId) ?? {};
+    if (seat !== undefined && seat !== null && seat.generation < generation) this.#endHere(seatId, 'replaced');
+  }
+
+  /** Best effort, as everything that goes through the adapter: who misses it finds out when it compares with the store. */
+  #tellInstances<E extends keyof InterServerEvents>(event: E, ...args: Parameters<InterServerEvents[E]>): void {
+    if (this.#isShared) this.#io.serverSideEmit(event, ...args);
+  }
+
   #unseat(connection: Connection): HeldSeat | null {
     const { seat, socket } = connection;
     if (seat === null) return null;
     connection.seat = null;
     connection.held = null;
+    const here = this.#bySession.get(seat.sessionId);
+    here?.delete(connection);
+    if (here?.size === 0) this.#bySession.delete(seat.sessionId);
     if (this.#bySeat.get(seat.seatId) === connection) this.#bySeat.delete(seat.seatId);
     this.#forgetHeld(connection, seat.sessionId);
     void socket.leave(sessionRoom(seat.sessionId));

@@ -11,6 +11,8 @@ export interface Gate {
   publicUrl: string | null;
   isDraining: () => boolean;
   isFull: () => boolean;
+  /** More to do than this process can. */
+  isOverloaded: () => boolean;
 }
 
 export interface Refusal {
@@ -35,6 +37,15 @@ export function refusalOf(request: IncomingMessage, gate: Gate): Refusal | null 
       code: 'UNAVAILABLE',
       detail: 'This instance has no room for more connections: come back.',
       retryAfterSeconds: 5,
+    };
+  }
+  if (gate.isOverloaded()) {
+    // Those that are refused together come back apart.
+    const retryAfterSeconds = 1 + Math.floor(Math.random() * 4);
+    return {
+      code: 'UNAVAILABLE',
+      detail: 'This instance has more to do than it can: connect again, to another one if there is one.',
+      retryAfterSeconds,
     };
   }
   return null;

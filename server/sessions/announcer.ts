@@ -2,7 +2,8 @@ import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Durability, Session } from '../../protocol/session.ts';
 import type { Connection, Recovery, SessionEvents, SessionSnapshot } from './ports.ts';
-import type { JoinOutcome, LeaveOutcome, Seat, SeatHolder } from './session.ts';
+import { waitingKnocks, type KnockState } from './knocks.ts';
+import type { JoinOutcome, Knock, LeaveOutcome, Seat, SeatHolder, SessionDocument } from './session.ts';
 import { iso, viewParticipant, viewSession } from './view.ts';
 
 /** What the domain counts. */
@@ -10,7 +11,8 @@ export type SessionMetrics = Pick<Metrics, 'pairing' | 'timeToPair' | 'resume' |
 
 export interface AnnouncerOptions {
   events: SessionEvents;
-  durability: Durability;
+  /** What an ack is worth now. */
+  durability: () => Durability;
   now: () => number;
   logger: Logger;
   metrics: SessionMetrics;
@@ -31,10 +33,33 @@ export class Announcer {
     if (paired) this.#paired(isFirst, snapshot);
   }
 
-  /** A new connection holds a seat that was there before. */
+  /** A new connection holds a seat that was there before; that of a host has not heard who waits. */
   taken(connection: Connection, seat: Seat, wasAway: boolean, { document }: SessionSnapshot): void {
     this.#options.events.attach(connection, document.id, holderOf(seat));
     if (wasAway) this.presence(document.id, seat.id, 'online');
+    if (seat.role === 'host') this.#tellWhoWaits(document);
+  }
+
+  /** A knock that was repeated on another connection is the one that the host knows. */
+  knocked(knock: Knock, replaced: Knock | null, { document }: SessionSnapshot): void {
+    if (replaced === null) this.#tellHost(document, knock);
+    else this.#options.events.answerKnock(knock.newcomer.id);
+  }
+
+  /** The host let someone in, whose connection may be on another instance: that one hears of it where it waits. */
+  admitted({ seat, paired, isFirst }: JoinOutcome & { kind: 'joined' }, snapshot: SessionSnapshot): void {
+    this.#arrived(seat, snapshot);
+    if (!paired) return;
+    this.#options.events.toOthers(snapshot.document.id, seat.id, 'session:paired', { session: this.view(snapshot) });
+    this.#countPaired(isFirst, snapshot);
+  }
+
+  /** What the one who was let in has missed of its own arrival. */
+  letIn(connection: Connection, admitted: KnockState & { kind: 'admitted' }, snapshot: SessionSnapshot): void {
+    const { seat, paired, wasAway } = admitted;
+    const { id } = snapshot.document;
+    this.taken(connection, seat, wasAway, snapshot);
+    if (paired) this.#options.events.toSeat(id, seat.id, 'session:paired', { session: this.view(snapshot) });
   }
 
   presence(sessionId: string, participantId: string, presence: 'online' | 'away'): void {
@@ -46,7 +71,10 @@ export class Announcer {
     const { id } = snapshot.document;
     const session = this.view(snapshot);
     events.toAll(id, 'session:left', { participantId: outcome.seat.id, reason, session });
-    if (outcome.newHost !== null) events.toAll(id, 'session:updated', { session });
+    if (outcome.newHost !== null) {
+      events.toAll(id, 'session:updated', { session });
+      this.#tellWhoWaits(snapshot.document);
+    }
     if (outcome.closed !== null) this.closed(snapshot);
   }
 
@@ -64,6 +92,7 @@ export class Announcer {
   closed({ document }: SessionSnapshot): void {
     if (document.closed === null) return;
     const { reason } = document.closed;
+    for (const { newcomer } of document.knocks ?? []) this.#options.events.answerKnock(newcomer.id);
     if (reason === 'expired' && !document.everPaired) this.#options.metrics.pairing('expired');
     this.#options.events.toAll(document.id, 'session:closed', { sessionId: document.id, reason });
     this.#options.logger.info('session_closed', { sessionId: document.id, reason });
@@ -87,7 +116,16 @@ export class Announcer {
     const stayed = known.size - ended.length;
     if (arrived.length > 0 && stayed < 2 && seats.length >= 2) this.#paired(!before.document.everPaired, after);
     if (isUpdated(before, after)) this.updated(after);
+    if (hostOf(before.document)?.id !== hostOf(after.document)?.id) this.#tellWhoWaits(after.document);
     if (before.document.closed === null) this.closed(after);
+  }
+
+  /** To those here, who may not have heard of changes: how the session is now. */
+  caughtUp(snapshot: SessionSnapshot): void {
+    const { events } = this.#options;
+    const { id, closed } = snapshot.document;
+    if (closed === null) events.toHere(id, 'session:updated', { session: this.view(snapshot) });
+    else events.toHere(id, 'session:closed', { sessionId: id, reason: closed.reason });
   }
 
   idle(sessionId: string, closesAt: number): void {
@@ -95,7 +133,7 @@ export class Announcer {
   }
 
   view(snapshot: SessionSnapshot): Session {
-    return viewSession(snapshot, this.#options.durability, this.#options.now());
+    return viewSession(snapshot, this.#options.durability(), this.#options.now());
   }
 
   #arrived(seat: Seat, snapshot: SessionSnapshot): void {
@@ -103,11 +141,26 @@ export class Announcer {
     this.#options.events.toOthers(snapshot.document.id, seat.id, 'session:joined', payload);
   }
 
+  #tellWhoWaits(document: SessionDocument): void {
+    for (const knock of waitingKnocks(document, this.#options.now())) this.#tellHost(document, knock);
+  }
+
+  #tellHost(document: SessionDocument, { newcomer, ip }: Knock): void {
+    const host = hostOf(document);
+    if (host === undefined) return;
+    const payload = { knockId: newcomer.id, name: newcomer.name, ip };
+    this.#options.events.toSeat(document.id, host.id, 'session:knock', payload);
+  }
+
   #paired(isFirst: boolean, snapshot: SessionSnapshot): void {
-    const { events, metrics, logger, now } = this.#options;
-    const { id, createdAt } = snapshot.document;
+    const { id } = snapshot.document;
+    this.#options.events.toAll(id, 'session:paired', { session: this.view(snapshot) });
+    this.#countPaired(isFirst, snapshot);
+  }
+
+  #countPaired(isFirst: boolean, { document: { id, createdAt } }: SessionSnapshot): void {
+    const { metrics, logger, now } = this.#options;
     metrics.pairing('paired');
-    events.toAll(id, 'session:paired', { session: this.view(snapshot) });
     // A re-pairing says nothing of how long people take to find each other.
     if (isFirst) metrics.timeToPair((now() - createdAt) / 1000);
     logger.info('session_paired', { sessionId: id });
@@ -117,8 +170,12 @@ export class Announcer {
 /** Whether clients see another lock, code or host. */
 function isUpdated({ document: before }: SessionSnapshot, { document: after }: SessionSnapshot): boolean {
   if (before.locked !== after.locked || before.code?.value !== after.code?.value) return true;
-  const [was, is] = [before, after].map(({ seats }) => seats.find(({ role }) => role === 'host')?.id);
+  const [was, is] = [before, after].map((document) => hostOf(document)?.id);
   return was !== is && is !== undefined;
+}
+
+function hostOf({ seats }: SessionDocument): Seat | undefined {
+  return seats.find(({ role }) => role === 'host');
 }
 
 export function holderOf(seat: Seat): SeatHolder {

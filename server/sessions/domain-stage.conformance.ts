@@ -26,6 +26,7 @@ export interface Told {
 class Clients implements SessionEvents {
   readonly told: Told[] = [];
   readonly seats = new Map<string, HeldSeat>();
+  readonly #knockListeners = new Set<(knockId: string) => boolean>();
 
   attach({ id }: Connection, sessionId: string, holder: { seatId: string; generation: number }): void {
     this.seats.set(id, { sessionId, ...holder });
@@ -42,6 +43,30 @@ class Clients implements SessionEvents {
 
   toOthers(_sessionId: string, seatId: string, event: string, payload: unknown): void {
     this.told.push({ to: `not ${seatId}`, event, payload });
+  }
+
+  toSeat(_sessionId: string, seatId: string, event: string, payload: unknown): void {
+    this.told.push({ to: seatId, event, payload });
+  }
+
+  answerKnock(knockId: string): void {
+    for (const listener of this.#knockListeners) listener(knockId);
+  }
+
+  onKnockAnswered(listener: (knockId: string) => boolean): void {
+    this.#knockListeners.add(listener);
+  }
+
+  toHere(_sessionId: string, event: string, payload: unknown): void {
+    this.told.push({ to: 'all', event, payload });
+  }
+
+  seatsHere(sessionId: string): HeldSeat[] {
+    return [...this.seats.values()].filter((seat) => seat.sessionId === sessionId);
+  }
+
+  replaceSeat(_sessionId: string, seatId: string): void {
+    this.told.push({ to: seatId, event: 'replaceSeat' });
   }
 
   signal(): void {
@@ -83,9 +108,9 @@ export function openDomain() {
     timeToPair: (seconds: number) => pairSeconds.push(seconds),
     resume: (outcome: string) => resumes.push(outcome),
   };
-  const announcer = new Announcer({ events, durability: 'archived', now, logger, metrics });
+  const announcer = new Announcer({ events, durability: () => 'archived', now, logger, metrics });
   const codes = new CodeSource({ state, minLength: 6, ttlMs: 15 * MINUTE, now });
-  const sessions = new SessionService({ state, events, announcer, codes, timings: TIMINGS });
+  const sessions = new SessionService({ state, events, announcer, codes, timings: TIMINGS, instanceId: 'here' });
   const history = new History(state, recorder);
   const seating = new Seating({
     ...{ state, history, events, announcer, codes, logger, metrics, now },
@@ -95,14 +120,19 @@ export function openDomain() {
     newId: randomUUID,
   });
   const messages = new MessageService({ state, history, events });
-  const caller = (id: string): Caller => ({ connection: { id }, ip: '192.0.2.1', seat: clients.seats.get(id) ?? null });
+  const caller = (id: string): Caller => ({
+    connection: { id },
+    ip: '192.0.2.1',
+    maskedIp: '192.0.2.x',
+    seat: clients.seats.get(id) ?? null,
+  });
   const seatOf = (id: string): HeldSeat => {
     const seat = clients.seats.get(id);
     if (seat === undefined) throw new Error(`${id} holds no seat`);
     return seat;
   };
-  const create = (id: string, key: string | null = null) =>
-    seating.create(caller(id), { name: id, capacity: 3, metadata: {}, shareHistory: false, key });
+  const create = (id: string, key: string | null = null, approval = false) =>
+    seating.create(caller(id), { name: id, capacity: 3, metadata: {}, approval, shareHistory: false, key });
   const join = (id: string, code: string | null, key: string | null = null) =>
     seating.join(caller(id), { code: code ?? '', name: id, key });
   return {

@@ -225,6 +225,11 @@ export interface CommitBatch {
     readonly document: SessionDocument;
     readonly changedSeatIds: readonly string[];
     readonly lastActivityAt: number;
+    /**
+     * Grows with each change of the document; names it where several writers store what they saw: of the session and
+     * each of its seats the highest stays. None, or 0: there is one writer, and what it says is stored.
+     */
+    readonly version?: number;
   }[];
   readonly ended: readonly (EndedSeat & { readonly sessionId: string })[];
   /** Per session ascending and without a hole, following what is stored. */
@@ -257,6 +262,43 @@ export interface DurableStore {
   recentSends(sessionId: string, since: number, limit: number): Promise<StoredSend[]>;
   /** Resolves when the database answers. */
   ping(): Promise<void>;
+}
+
+/** What of a session the archive does not have: all of it was stored at the session's level. */
+export interface UnarchivedSession {
+  readonly document: SessionDocument;
+  /** Of the document: a later one is never overwritten. */
+  readonly version: number;
+  readonly lastActivityAt: number;
+  readonly receipts: ReadonlyMap<string, Receipt>;
+  readonly ended: readonly EndedSeat[];
+  /** The lowest that are not archived, ascending, without a hole. */
+  readonly messages: readonly StoredMessage[];
+  /** The archive has everything up to here. */
+  readonly durableSeq: number;
+}
+
+/**
+ * Where the archiver finds its work. What was taken is left to the one who took it for a while, and comes again when
+ * nobody settled it; a session is settled when nothing came since it was read.
+ */
+export interface ArchiveSource {
+  /** At most about `limit` sessions, and for how long they have been waiting. */
+  take(limit: number): Promise<{ readonly sessionId: string; readonly sinceMs: number }[]>;
+  /** Null when the session is gone. */
+  read(sessionId: string, maxMessages: number): Promise<UnarchivedSession | null>;
+  /** `more`: something came since, or was left over; it will be taken again. */
+  settle(session: UnarchivedSession): Promise<'done' | 'more' | 'gone'>;
+}
+
+/** The instances that share the state. */
+export interface Deployment {
+  /** Counts this instance's heartbeat; gives those of all. */
+  beat(instanceId: string): Promise<ReadonlyMap<string, number>>;
+  /** Sessions of these partitions with a seat that the instance holds. */
+  heldBy(instanceId: string, partitions: readonly number[]): Promise<string[]>;
+  /** Takes the instance off the list; false while a session still has a seat that it holds. */
+  forget(instanceId: string): Promise<boolean>;
 }
 
 /** What the database holds contradicts what was to be written: an alarm, never an overwrite. */
@@ -301,8 +343,20 @@ export interface SessionEvents {
   detach(sessionId: string, seatId: string): void;
   toAll<E extends EventName>(sessionId: string, event: E, payload: Events[E]): void;
   toOthers<E extends EventName>(sessionId: string, seatId: string, event: E, payload: Events[E]): void;
+  /** To the connection that holds the seat, on whichever instance it is. */
+  toSeat<E extends EventName>(sessionId: string, seatId: string, event: E, payload: Events[E]): void;
+  /** Ends a connection that this instance holds under an earlier generation of the seat. */
+  replaceSeat(sessionId: string, seatId: string, generation: number): void;
+  /** To those whose connection this instance holds. */
+  toHere<E extends EventName>(sessionId: string, event: E, payload: Events[E]): void;
+  /** The seats whose connection this instance holds. */
+  seatsHere(sessionId: string): readonly (SeatHolder & { readonly sessionId: string })[];
   /** Signals go to whoever keeps up; a slow reader misses them first. */
   signal(sessionId: string, from: string, payload: Events['signal:new'], to: string | null): void;
   /** Says `connection:closing` to the connection that holds the seat, then ends it. */
   closeSeat(sessionId: string, seatId: string, reason: ClosingReason): void;
+  /** Has whoever waits for this knock look at it again, at whichever instance. When it is lost, the joiner waits 2 s longer. */
+  answerKnock(knockId: string): void;
+  /** Has the listener called for each `answerKnock`; it says whether the joiner waits at this instance. */
+  onKnockAnswered(listener: (knockId: string) => boolean): void;
 }

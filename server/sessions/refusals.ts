@@ -10,6 +10,12 @@ const CODES = {
   not_seated: 'NOT_IN_SESSION',
   not_host: 'FORBIDDEN',
   rejected: 'RESUME_REJECTED',
+  denied: 'JOIN_DENIED',
+  overdue: 'JOIN_DENIED',
+  withdrawn: 'JOIN_DENIED',
+  moved: 'JOIN_DENIED',
+  unknown_knock: 'JOIN_DENIED',
+  too_many_knocks: 'UNAVAILABLE',
   id_reused: 'ID_REUSED',
 } as const satisfies Record<string, ErrorCode>;
 
@@ -21,6 +27,12 @@ const MESSAGES: Partial<Record<RefusalKind, string>> = {
   session_closed: 'The session is closed: create or join another one.',
   id_reused: 'This id was sent before with another body or type: use a new id for a new message.',
   rejected: 'No seat can be resumed with these values: it was left or kicked, or the token is another. Join anew.',
+  denied: 'The host did not let you in.',
+  overdue: 'The host did not answer in time: join again.',
+  withdrawn: 'The join was withdrawn before the host answered.',
+  moved: 'The join goes on at the connection on which it was repeated with the same key.',
+  unknown_knock: 'Nobody waits with this knock any more.',
+  too_many_knocks: 'As many as can wait for this host do already: try again later.',
   code_dead: 'No session can be joined by this code: ask for a fresh one.',
 };
 

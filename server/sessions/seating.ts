@@ -12,16 +12,18 @@ import type { Connection, SessionEvents, SessionSnapshot, SessionState } from '.
 import { invalid, refused } from './refusals.ts';
 import { readerSeat } from './reader-seat.ts';
 import { hashKey, hashToken, newResumeToken } from './secrets.ts';
+import { enterSession, KNOCK_WAIT_MS } from './knocks.ts';
 import {
   heldSeat,
-  joinSession,
   openSession,
   resumeSeat,
   retakeSeat,
+  type Knock,
   type NewSeat,
   type Seat,
   type SeatHolder,
 } from './session.ts';
+import { WaitingRoom } from './waiting-room.ts';
 
 /** The seat that a connection holds. */
 export interface HeldSeat extends SeatHolder {
@@ -35,14 +37,19 @@ export interface Caller {
   readonly ip: string;
   /** The seat that the connection holds already, if any. */
   readonly seat: HeldSeat | null;
+  /** The caller's address as other people may see it. */
+  readonly maskedIp: string;
   /** Told before a wait that the rules demand. */
   readonly onDelay?: (delayMs: number) => void;
+  /** Told before a wait for a person; the signal aborts, with a `KnockEnd`, when the caller no longer waits. */
+  readonly onKnock?: (waitMs: number) => AbortSignal;
 }
 
 export interface CreateInput {
   name: string | null;
   capacity: number;
   metadata: JsonObject;
+  approval: boolean;
   shareHistory: boolean;
   key: string | null;
 }
@@ -86,20 +93,22 @@ export interface SeatingOptions {
 /** How a connection comes to hold a seat: create, join, resume. */
 export class Seating {
   readonly #options: SeatingOptions;
+  readonly #waitingRoom: WaitingRoom;
 
   constructor(options: SeatingOptions) {
     this.#options = options;
+    this.#waitingRoom = new WaitingRoom(options);
   }
 
   /** Throws `ALREADY_IN_SESSION`, `UNAVAILABLE`. */
   async create(caller: Caller, input: CreateInput): Promise<Seated> {
     const { state, events, codes, now, newId, logger } = this.#options;
-    const { capacity, metadata, shareHistory } = input;
+    const { capacity, metadata, approval, shareHistory } = input;
     const keyHash = input.key === null ? null : hashKey('create', '', input.key);
     await this.#assertFree(caller, keyHash);
     const { token, newcomer } = this.#newcomer(input.name, keyHash);
     return codes.tryFresh(async (code) => {
-      const fresh = { id: newId(), now: now(), capacity, approval: false, shareHistory, metadata, code };
+      const fresh = { id: newId(), now: now(), capacity, approval, shareHistory, metadata, code };
       const document = openSession(fresh, newcomer);
       const result = await state.create(document, ({ document: visible }) => {
         for (const seat of visible.seats) events.attach(caller.connection, visible.id, holderOf(seat));
@@ -111,7 +120,10 @@ export class Seating {
     });
   }
 
-  /** Throws `INVALID_PAYLOAD`, `SESSION_NOT_FOUND`, `SESSION_FULL`, `SESSION_LOCKED`, `SESSION_CLOSED`, `RATE_LIMITED`, … */
+  /**
+   * Waits for the host where that decides. Throws `INVALID_PAYLOAD`, `SESSION_NOT_FOUND`, `SESSION_FULL`,
+   * `SESSION_LOCKED`, `SESSION_CLOSED`, `JOIN_DENIED`, `RATE_LIMITED`, …
+   */
   async join(caller: Caller, input: JoinInput): Promise<Seated> {
     const { state, guard, announcer, metrics, retryHorizonMs } = this.#options;
     const code = normalizeCode(input.code);
@@ -130,10 +142,11 @@ export class Seating {
     }
     const sessionId = await state.findByCode(code);
     if (sessionId === null) return this.#missed(caller);
-    const rule = joinSession(code, newcomer, retryHorizonMs);
+    const rule = enterSession(code, newcomer, caller.maskedIp, retryHorizonMs);
     const result = await state.change(sessionId, rule, (outcome, snapshot) => {
       if (outcome.kind === 'joined') announcer.joined(caller.connection, outcome, snapshot);
       if (outcome.kind === 'retaken') announcer.taken(caller.connection, outcome.seat, outcome.wasAway, snapshot);
+      if (outcome.kind === 'knocked') announcer.knocked(outcome.knock, outcome.replaced, snapshot);
     });
     if (result.kind !== 'decided' || result.outcome.kind === 'code_dead') return this.#missed(caller);
     const { outcome, snapshot } = result;
@@ -141,8 +154,14 @@ export class Seating {
       await state.touch(sessionId, holderOf(outcome.seat));
       return this.#seated(snapshot, outcome.seat.id, token);
     }
+    if (outcome.kind === 'knocked') return this.#knock(caller, sessionId, outcome.knock, token);
     metrics.pairing('refused');
     throw refused(outcome.kind);
+  }
+
+  /** Host alone: lets a joiner in that waits, or not. Throws `JOIN_DENIED` when none waits with this knock, … */
+  async answerKnock(host: HeldSeat, knockId: string, admit: boolean): Promise<void> {
+    await this.#waitingRoom.answer(host, knockId, admit);
   }
 
   /** A participant returns on a new connection: what it missed, and what nobody has any more. Throws `RESUME_REJECTED`. */
@@ -165,6 +184,18 @@ export class Seating {
     metrics.resume(missed.reset ? 'reset' : 'resumed');
     logger.info('session_resumed', { sessionId, participantId, connectionId: connection.id });
     return missed;
+  }
+
+  async #knock(caller: Caller, sessionId: string, knock: Knock, token: string): Promise<Seated> {
+    const { connection, onKnock } = caller;
+    const signal = onKnock?.(KNOCK_WAIT_MS) ?? new AbortController().signal;
+    try {
+      const { seat, snapshot } = await this.#waitingRoom.wait({ connection, sessionId, knock, signal });
+      return this.#seated(snapshot, seat.id, token);
+    } catch (error) {
+      this.#options.metrics.pairing('refused');
+      throw error;
+    }
   }
 
   /** A connection takes part in at most one session that is open; a closed one is left behind without a word. */

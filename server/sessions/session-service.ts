@@ -4,13 +4,15 @@ import type { Self, Session } from '../../protocol/session.ts';
 import type { Announcer } from './announcer.ts';
 import type { CodeSource } from './code-source.ts';
 import { closeWhenDue, type Timings } from './deadlines.ts';
-import type { DueSession, Recovery, SessionEvents, SessionState } from './ports.ts';
+import { reassertSeat, releaseSeats } from './instance-seats.ts';
+import type { DueSession, Recovery, SessionEvents, SessionSnapshot, SessionState } from './ports.ts';
 import { readerSeat } from './reader-seat.ts';
 import { invalid, refused } from './refusals.ts';
 import type { HeldSeat } from './seating.ts';
 import {
   closeByHost,
   dropConnection,
+  findSeat,
   kickParticipant,
   leaveSession,
   lockSession,
@@ -24,6 +26,9 @@ export interface SessionServiceOptions {
   announcer: Announcer;
   codes: CodeSource;
   timings: Timings;
+  instanceId: string;
+  /** Stores the session in the durable store before the answer, where that is another one than the hot state's. */
+  writeThrough?: (sessionId: string) => Promise<void>;
 }
 
 /** What happens to a session and its seats once they are taken. */
@@ -55,6 +60,7 @@ export class SessionService {
     });
     if (result.kind !== 'decided') throw refused('not_seated');
     if (result.outcome.kind !== 'closed') throw refused(result.outcome.kind);
+    await this.#options.writeThrough?.(seat.sessionId);
   }
 
   async kick(seat: HeldSeat, participantId: string): Promise<void> {
@@ -68,6 +74,7 @@ export class SessionService {
     if (kind === 'no_such_participant') throw invalid('participantId', 'is no participant of this session');
     if (kind !== 'kicked') throw refused(kind);
     await this.#touch(seat);
+    await this.#options.writeThrough?.(seat.sessionId);
   }
 
   async lock(seat: HeldSeat, locked: boolean): Promise<Session> {
@@ -144,15 +151,47 @@ export class SessionService {
     }
   }
 
+  /** An instance died with its connections: whoever it held is away. */
+  async instanceLost(sessionId: string, instanceId: string): Promise<void> {
+    const { state, announcer } = this.#options;
+    await state.change(sessionId, releaseSeats(instanceId), (outcome) => {
+      if (outcome.kind !== 'released') return;
+      for (const seatId of outcome.seatIds) announcer.presence(sessionId, seatId, 'away');
+    });
+  }
+
+  /**
+   * The session was changed by another instance, and this one may not have heard what became of the seats that it holds:
+   * an end that was missed happens now, and a seat that was taken for lost is held again.
+   */
+  async changedElsewhere(snapshot: SessionSnapshot, mayHaveMissed: boolean): Promise<void> {
+    const { state, events, announcer, instanceId } = this.#options;
+    const { document } = snapshot;
+    if (mayHaveMissed) announcer.caughtUp(snapshot);
+    if (document.closed !== null) return;
+    for (const holder of events.seatsHere(document.id)) {
+      const seen = findSeat(document, holder.seatId);
+      if (seen?.presence === 'online' && seen.generation === holder.generation) continue;
+      // What was seen may be older than the seat: it is decided on the current session.
+      await state.change(document.id, reassertSeat(holder, instanceId), (outcome) => {
+        const { seatId } = holder;
+        // The client asks again, and hears what became of its seat.
+        if (outcome.kind === 'gone') events.closeSeat(document.id, seatId, 'server_error');
+        if (outcome.kind === 'replaced') events.replaceSeat(document.id, seatId, outcome.generation);
+        if (outcome.kind === 'back') announcer.presence(document.id, seatId, 'online');
+      });
+    }
+  }
+
   /** Writes that failed turn out to be stored: what they changed happens now, for whoever is connected. */
   recovered(recovery: Recovery): void {
     this.#options.announcer.recovered(recovery);
   }
 
-  /** Tells every session whose head moved; how often is the caller's. */
+  /** Tells every session whose head moved, as far as its participants are here; how often is the caller's. */
   async announceHeads(): Promise<void> {
     for (const { sessionId, ...head } of await this.#options.state.takeMovedHeads()) {
-      this.#options.events.toAll(sessionId, 'session:head', head);
+      this.#options.events.toHere(sessionId, 'session:head', head);
     }
   }
 

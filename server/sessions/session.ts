@@ -23,7 +23,27 @@ export interface SessionDocument {
   /** Seats in the order in which they were taken; those of a closed session stay, for reading. */
   readonly seats: readonly Seat[];
   readonly closed: { readonly reason: CloseReason; readonly at: number } | null;
+  /** Who asked to come in, oldest first; absent when nobody did. A restart forgets them. See knocks.ts. */
+  readonly knocks?: readonly Knock[];
 }
+
+/** Someone who waits for the host's approval, or got the answer a short while ago. */
+export interface Knock {
+  /** The seat that an admission gives: its id is the knock's. */
+  readonly newcomer: NewSeat;
+  /** Masked. */
+  readonly ip: string;
+  /** When the joiner asked, or repeated it. */
+  readonly at: number;
+  /** What the host said; null while it has said nothing. */
+  readonly answer: KnockAnswer | null;
+}
+
+export type KnockAnswer =
+  | { readonly kind: 'denied' }
+  | { readonly kind: 'session_full' }
+  /** `paired`: by this admission. */
+  | { readonly kind: 'admitted'; readonly paired: boolean };
 
 export interface SessionCode {
   /** Without hyphen, upper case. */
@@ -167,13 +187,22 @@ export function joinSession(code: string, guest: NewSeat, retryHorizonMs: number
     if (session.closed !== null) return keep({ kind: 'session_closed' });
     if (session.locked) return keep({ kind: 'session_locked' });
     if (isFull(session)) return keep({ kind: 'session_full' });
-    const seat = seatOf(guest, session.seats.length === 0 ? 'host' : 'guest', context);
-    const seats = [...session.seats, seat];
-    const paired = seats.length === 2;
-    const isFirst = paired && !session.everPaired;
-    const everPaired = session.everPaired || paired;
-    return lasting({ ...session, seats, everPaired }, { kind: 'joined', seat, paired, isFirst });
+    return addSeat(session, guest, context);
   };
+}
+
+/** A free seat is taken: whether there is one, and whether the newcomer may have it, is the caller's to know. */
+export function addSeat(
+  session: SessionDocument,
+  guest: NewSeat,
+  context: RuleContext,
+): Decision<JoinOutcome & { kind: 'joined' }> & { kind: 'change' } {
+  const seat = seatOf(guest, session.seats.length === 0 ? 'host' : 'guest', context);
+  const seats = [...session.seats, seat];
+  const paired = seats.length === 2;
+  const isFirst = paired && !session.everPaired;
+  const everPaired = session.everPaired || paired;
+  return lasting({ ...session, seats, everPaired }, { kind: 'joined', seat, paired, isFirst });
 }
 
 export type RetakeOutcome = { kind: 'retaken'; seat: Seat; wasAway: boolean } | { kind: 'gone' };
@@ -300,7 +329,7 @@ export function closeSession(session: SessionDocument, reason: CloseReason, now:
   return lasting({ ...session, closed: { reason, at: now } }, { kind: 'closed' });
 }
 
-function asHost<O>(
+export function asHost<O>(
   holder: SeatHolder,
   rule: (session: SessionDocument, context: RuleContext, host: Seat) => Decision<O | HostRefusal>,
 ): Rule<O | HostRefusal> {
@@ -367,22 +396,26 @@ function seatOf(newcomer: NewSeat, role: Role, { now, lastSeq }: RuleContext): S
   };
 }
 
-function heldBy(seat: Seat, instance: string): Seat {
+export function heldBy(seat: Seat, instance: string): Seat {
   return { ...seat, presence: 'online', awaySince: null, generation: seat.generation + 1, instance };
 }
 
-function withSeat(session: SessionDocument, changed: Seat): SessionDocument {
+export function withSeat(session: SessionDocument, changed: Seat): SessionDocument {
   return { ...session, seats: session.seats.map((seat) => (seat.id === changed.id ? changed : seat)) };
 }
 
-function keep<O>(outcome: O): Decision<O> {
+export function keep<O>(outcome: O): Decision<O> {
   return { kind: 'keep', outcome };
 }
 
-function lasting<O>(document: SessionDocument, outcome: O, ended: readonly EndedSeat[] = []): Decision<O> {
+export function lasting<O>(
+  document: SessionDocument,
+  outcome: O,
+  ended: readonly EndedSeat[] = [],
+): Decision<O> & { kind: 'change' } {
   return { kind: 'change', document, outcome, lasting: true, ended };
 }
 
-function passing<O>(document: SessionDocument, outcome: O): Decision<O> {
+export function passing<O>(document: SessionDocument, outcome: O): Decision<O> {
   return { kind: 'change', document, outcome, lasting: false, ended: [] };
 }

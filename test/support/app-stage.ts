@@ -49,6 +49,8 @@ export class AppStage {
       instanceId: 'i-1',
       startedAt: Date.now(),
       database: () => (this.isDatabaseWell ? Promise.resolve() : Promise.reject(new Error('gone'))),
+      databaseType: 'embedded',
+      redis: null,
       delivery: () => Promise.resolve(),
       isDraining: () => this.isDraining,
       now: () => Date.now(),

@@ -7,6 +7,7 @@ import { within } from './deadline.ts';
 import { testEnvironment } from './environment.ts';
 import type { Environment } from './environment.ts';
 import { Mailbox } from './mailbox.ts';
+import { sharedStores } from './shared-stores.ts';
 
 const entry = path.resolve(import.meta.dirname, '../../dist/server/main.js');
 const START_DEADLINE_MS = 30_000;
@@ -46,7 +47,7 @@ export function spawnProcess(dataDir: string, env: Environment = {}): ServerProc
     // Elsewhere than the project, so that no .env of the developer's takes part.
     cwd: dataDir,
     // Temporary files lie in the test's own directory: what a killed process leaves behind goes with it.
-    env: { PATH: process.env['PATH'] ?? '', TMPDIR: dataDir, ...testEnvironment(dataDir, env) },
+    env: { PATH: process.env['PATH'] ?? '', TMPDIR: dataDir, ...testEnvironment(dataDir, { ...sharedStores(dataDir, env), ...env }) },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const log = new Mailbox<LogLine>((line) => JSON.stringify(line));

@@ -49,6 +49,8 @@ describe('health', () => {
       instanceId: 'i',
       startedAt: 0,
       database: () => Promise.resolve(),
+      databaseType: 'embedded',
+      redis: null,
       delivery: () => Promise.resolve(),
       isDraining: () => false,
       now: () => 0,

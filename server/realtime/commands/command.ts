@@ -3,6 +3,7 @@ import { TandemError } from '../../../protocol/errors.ts';
 import type { CommandName, CommandResult } from '../../../protocol/commands.ts';
 import type { LimitRules } from '../../limits/limit-rules.ts';
 import type { MessageService } from '../../sessions/message-service.ts';
+import { maskIp } from '../../observability/mask-ip.ts';
 import { refused } from '../../sessions/refusals.ts';
 import type { Caller, HeldSeat, Seating } from '../../sessions/seating.ts';
 import type { SessionService } from '../../sessions/session-service.ts';
@@ -20,7 +21,15 @@ export interface Services {
   onSignal: () => void;
 }
 
-export type ExtendDeadline = (delayMs: number) => void;
+/** What a command may know and ask of the way on which it came. */
+export interface Course {
+  /** A join of this connection waited for its host, and was withdrawn to make way for this command. */
+  readonly hasWithdrawn: boolean;
+  /** Puts the deadline of the answer off: by a wait that the rules demand, not by work that takes long. */
+  readonly extend: (delayMs: number) => void;
+  /** The answer waits so long for a person, and further commands need not wait with it. Aborts when nobody waits any more. */
+  readonly awaitHost: (waitMs: number) => AbortSignal;
+}
 
 /** One command: its payload's schema, and what it does. */
 export interface Command {
@@ -32,8 +41,7 @@ export interface Command {
   readonly allowsBinaryBody: boolean;
   /** It reserves the limits of its connection itself, because a repeated send is answered when they are exhausted. */
   readonly reservesOwnLimits: boolean;
-  /** `extend` puts the deadline of the answer off: by a wait that the rules demand, not by work that takes long. */
-  run(connection: Connection, payload: unknown, extend: ExtendDeadline): Promise<Record<string, unknown>>;
+  run(connection: Connection, payload: unknown, course: Course): Promise<Record<string, unknown>>;
 }
 
 export interface CommandSpec<C extends CommandName, S extends z.ZodType> {
@@ -42,7 +50,7 @@ export interface CommandSpec<C extends CommandName, S extends z.ZodType> {
   changesSeat?: boolean;
   allowsBinaryBody?: boolean;
   reservesOwnLimits?: boolean;
-  handle(connection: Connection, payload: z.output<S>, extend: ExtendDeadline): Promise<CommandResult<C>>;
+  handle(connection: Connection, payload: z.output<S>, course: Course): Promise<CommandResult<C>>;
 }
 
 export function defineCommand<C extends CommandName, S extends z.ZodType>(spec: CommandSpec<C, S>): Command {
@@ -53,7 +61,7 @@ export function defineCommand<C extends CommandName, S extends z.ZodType>(spec: 
     allowsBinaryBody: spec.allowsBinaryBody ?? false,
     reservesOwnLimits: spec.reservesOwnLimits ?? false,
     // `payload` is what this command's own schema returned.
-    run: (connection, payload, extend) => spec.handle(connection, payload as z.output<S>, extend),
+    run: (connection, payload, course) => spec.handle(connection, payload as z.output<S>, course),
   };
 }
 
@@ -64,7 +72,7 @@ export function seatOf(connection: Connection): HeldSeat {
 }
 
 export function callerOf(connection: Connection): Caller {
-  return { connection, ip: connection.ip, seat: connection.seat };
+  return { connection, ip: connection.ip, maskedIp: maskIp(connection.address), seat: connection.seat };
 }
 
 export function isRateLimit(error: unknown): error is TandemError {

@@ -1,3 +1,4 @@
+import { admitKnock } from './admit-knock.ts';
 import { closeSession } from './close-session.ts';
 import type { Command, Services } from './command.ts';
 import { createSession } from './create-session.ts';
@@ -16,6 +17,7 @@ import { sendSignal } from './send-signal.ts';
 const COMMANDS = [
   createSession,
   joinSession,
+  admitKnock,
   leaveSession,
   closeSession,
   kickParticipant,

@@ -6,11 +6,12 @@ export function createSession({ seating }: Services): Command {
     name: 'session:create',
     schema: schemas.create,
     changesSeat: true,
-    handle: (connection, { name, capacity, metadata, shareHistory, key }) =>
+    handle: (connection, { name, capacity, metadata, approval, shareHistory, key }) =>
       seating.create(callerOf(connection), {
         name: name ?? null,
         capacity,
         metadata: metadata ?? {},
+        approval,
         shareHistory,
         key: key ?? null,
       }),

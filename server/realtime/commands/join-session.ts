@@ -6,7 +6,9 @@ export function joinSession({ seating }: Services): Command {
     name: 'session:join',
     schema: schemas.join,
     changesSeat: true,
-    handle: (connection, { code, name, key }, extend) =>
-      seating.join({ ...callerOf(connection), onDelay: extend }, { code, name: name ?? null, key: key ?? null }),
+    handle: (connection, { code, name, key }, { extend, awaitHost }) => {
+      const caller = { ...callerOf(connection), onDelay: extend, onKnock: awaitHost };
+      return seating.join(caller, { code, name: name ?? null, key: key ?? null });
+    },
   });
 }

@@ -6,7 +6,8 @@ export function leaveSession({ sessions }: Services): Command {
     name: 'session:leave',
     schema: schemas.empty,
     changesSeat: true,
-    handle: async (connection) => {
+    handle: async (connection, _payload, { hasWithdrawn }) => {
+      if (hasWithdrawn && connection.seat === null) return {};
       await sessions.leave(seatOf(connection));
       return {};
     },

@@ -30,6 +30,7 @@ export function reading({ test }: Suite): void {
     'keeps the newest, and says from which seq on',
     async (h) => {
       const { room } = await roomWithMessages(h, 100);
+      await h.archive(room.id);
       const page = await readLog(h, room.id, { afterSeq: 0, limit: 200 });
       expect(page.lastSeq).toBe(100);
       expect(page.firstSeq).toBeLessThanOrEqual(100 - 20 + 1);

@@ -74,6 +74,7 @@ export function repeating({ test }: Suite): void {
       const request = message(room, room.host);
       expectKind(await h.state.append(request), 'appended');
       for (let index = 0; index < 60; index += 1) await sendOk(h, room, room.host);
+      await h.archive(room.id);
       expect((await readLog(h, room.id, { afterSeq: 0, limit: 200 })).firstSeq).toBeGreaterThan(1);
       expect(expectKind(await h.state.append(request), 'duplicate').seq).toBe(1);
     },

@@ -39,6 +39,8 @@ export interface Harness {
   releaseCommits(): void;
   /** The next write that is not yet on its way fails in this way (a held one: when it is released). */
   failNextCommit(failure: CommitFailure): void;
+  /** Resolves when all of the session is in the durable store, and the hot log has dropped what it need not keep. */
+  archive(sessionId: string): Promise<void>;
   /** Ends the state as `kill -9` would, and starts a new one over what was stored. */
   restart(): Promise<void>;
   close(): Promise<void>;

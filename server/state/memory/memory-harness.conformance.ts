@@ -48,6 +48,11 @@ export class MemoryHarness implements Harness {
     this.recorder.failNext(failure);
   }
 
+  /** What is visible here is archived. */
+  archive(): Promise<void> {
+    return Promise.resolve();
+  }
+
   async restart(): Promise<void> {
     const [old, killed] = [this.state, this.recorder];
     this.recorder = killed.copy();

@@ -1,0 +1,188 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { changedElsewhere, type Backbone, type BackboneParts, type HotState, type StateListeners } from './backbone.ts';
+import { meetsDurability, type RedisConfig } from './config.ts';
+import { createArchiver } from './jobs/archiver.ts';
+import { createLoop } from './jobs/loop.ts';
+import { createMembership } from './jobs/membership.ts';
+import { adapterClients } from './state/redis/adapter-clients.ts';
+import { createRedis, type Redis } from './state/redis/client.ts';
+import { claimDatabase } from './state/redis/database-claim.ts';
+import { measureDurability, measureEviction } from './state/redis/durability.ts';
+import { Instances } from './state/redis/instances.ts';
+import { Keys, PARTITIONS } from './state/redis/keys.ts';
+import { RedisClock } from './state/redis/redis-clock.ts';
+import { RedisLimits } from './state/redis/redis-limits.ts';
+import { RedisState } from './state/redis/redis-state.ts';
+import { Unarchived } from './state/redis/unarchived.ts';
+
+/** How long a start waits for Redis. */
+const START_MS = 20_000;
+/** Contract: measured at the start and every minute. */
+const MEASURE_MS = 60_000;
+const CLOCK_MS = 2000;
+/** An answer that promises the archive waits for it no longer than this. */
+const WRITE_THROUGH_MS = 1500;
+/** A closed session stays readable for the retry horizon, and so long on top for clocks that differ. */
+const CLOSED_SPARE_MS = 60_000;
+
+/** Redis that instances share, and the loops that keep it. */
+export async function openRedisBackbone(parts: BackboneParts, redisConfig: RedisConfig): Promise<Backbone> {
+  const { config, durable, logger, metrics, testClock, onFault } = parts;
+  const redis = createRedis(redisConfig, {
+    onEvent: (event, { error, downMs }) => {
+      if (event === 'redis_lost') logger.error(event, { error });
+      else logger.warn(event, { durationMs: downMs });
+    },
+    onCommand: (seconds) => metrics.redisCommand(seconds),
+    onReconnect: () => metrics.redisReconnected(),
+  });
+  try {
+    await redis.start(START_MS);
+    const keys = new Keys(redisConfig.keyPrefix);
+    await claimDatabase(redis, keys, await durable.identity());
+    let durability = await measureDurability(redis);
+    if (!meetsDurability(durability, config.durability)) throw new UnmetDurabilityError(config.durability, durability);
+    const serverClock = new RedisClock(redis);
+    await serverClock.look();
+    const now = testClock ?? serverClock.now;
+    const clock = testClock === null ? () => '' : () => String(testClock());
+    let instanceCount = 1;
+    const subscriber = redis.createSubscriber();
+    const limits = new RedisLimits({
+      redis,
+      keys,
+      failPolicy: config.rateLimitFailPolicy,
+      instanceCount: () => instanceCount,
+      now,
+      clock,
+    });
+    const measuring = createLoop(
+      MEASURE_MS,
+      async () => {
+        await claimDatabase(redis, keys, await durable.identity());
+        const measured = await measureDurability(redis);
+        if (measured !== durability)
+          logger.warn('security_event', { reason: 'durability_changed', durability: measured });
+        durability = measured;
+      },
+      onFault,
+    );
+    const ticking = createLoop(
+      CLOCK_MS,
+      () => serverClock.look(),
+      () => undefined,
+    );
+    return {
+      kind: 'redis',
+      limits,
+      adapterClients: adapterClients(redis, subscriber, `${redisConfig.keyPrefix}:io`, () => undefined),
+      now,
+      durability: () => durability,
+      check: () => checkRedis(redis),
+      openState: async (listeners) => {
+        const hot = await openState({ parts, redis, subscriber, keys, limits, clock }, listeners, (count) => {
+          instanceCount = count;
+        });
+        return { ...hot, jobs: [...hot.jobs, measuring, ticking] };
+      },
+      close: async () => {
+        await subscriber.close();
+        await redis.close();
+      },
+    };
+  } catch (error) {
+    await redis.close();
+    throw error;
+  }
+}
+
+/** `DURABILITY` asks for more than Redis is set up to give. */
+export class UnmetDurabilityError extends Error {
+  override readonly name = 'UnmetDurabilityError';
+
+  constructor(wanted: string, measured: string) {
+    super(
+      `DURABILITY: received ${wanted}; expected a level that the store meets, which gives ${measured}; ` +
+        'lower it, take auto, or set up the store for more.',
+    );
+  }
+}
+
+interface StateParts {
+  parts: BackboneParts;
+  redis: Redis;
+  subscriber: ReturnType<Redis['createSubscriber']>;
+  keys: Keys;
+  limits: RedisLimits;
+  clock: () => string;
+}
+
+async function openState(
+  { parts, redis, subscriber, keys, limits, clock }: StateParts,
+  listeners: StateListeners,
+  onInstances: (count: number) => void,
+): Promise<HotState> {
+  const { config, durable, logger, metrics, testClock, instanceId, onFault } = parts;
+  const { retryHorizonMs, hotMessages } = config.messages;
+  const state: RedisState = new RedisState({
+    redis,
+    subscriber,
+    keys,
+    instanceId,
+    onAppended: () => metrics.messageAppended(),
+    onMessage: listeners.onMessage,
+    onChangedElsewhere: changedElsewhere(listeners, onFault),
+    clusterLimits: redis.kind === 'cluster' ? limits : null,
+    timings: config.sessions,
+    retryHorizonMs,
+    onFault,
+    ...(testClock === null ? {} : { now: testClock }),
+  });
+  await state.start();
+  const source = new Unarchived({
+    redis,
+    keys,
+    hotMessages,
+    closedLifeMs: Math.max(retryHorizonMs, config.sessions.codeTtlMs) + CLOSED_SPARE_MS,
+    owned: () => state.ownedPartitions,
+    clock,
+  });
+  const archiver = createArchiver({
+    source,
+    durable: durable.store,
+    onTurn: (isWell, error) => {
+      if (isWell) logger.warn('db_recovered', { reason: 'archive' });
+      else logger.error('archive_failed', { error });
+    },
+    onPoison: (sessionId, error) => logger.error('archive_failed', { sessionId, error, reason: 'refused' }),
+  });
+  const membership = createMembership({
+    deployment: new Instances(redis, keys),
+    instanceId,
+    partitions: PARTITIONS,
+    onShare: async (partitions, living) => {
+      onInstances(living);
+      await state.refreshCounts(partitions);
+    },
+    onLost: (sessionId, lost) => listeners.sessions().instanceLost(sessionId, lost),
+    onError: (error) => logger.debug('internal_error', { error, reason: 'heartbeat' }),
+  });
+  return {
+    state,
+    jobs: [membership, archiver],
+    writeThrough: async (sessionId) => {
+      await Promise.race([archiver.archive(sessionId), delay(WRITE_THROUGH_MS, false, { ref: false })]);
+    },
+    archiveLagMs: () => archiver.lagMs(),
+    isBacklogFull: () => state.isBacklogFull,
+  };
+}
+
+/** Whether the shared state may be relied on: reachable, and never dropping a key by itself. */
+async function checkRedis(redis: Redis): Promise<void> {
+  const eviction = await measureEviction(redis);
+  if (!eviction.isSafe) {
+    const policy = eviction.policy ?? 'not to be asked for';
+    throw new Error(`maxmemory-policy of Redis is ${policy}; expected noeviction, because any other drops messages.`);
+  }
+}

@@ -1,0 +1,123 @@
+import { TandemError } from '../../protocol/errors.ts';
+import { InFlightBound, type BoundRange } from './in-flight-bound.ts';
+import type { Reading } from './reading.ts';
+
+/** One connection, as far as this counts. */
+export interface Sender {
+  /** Its commands that are being worked on. */
+  inFlight: number;
+  readonly reading: Pick<Reading, 'isPaused' | 'pause' | 'resume'>;
+}
+
+export interface InFlightBounds {
+  /** Of a connection: not read from `pause` on until it has fallen to `resume`, refused from `refuse` on. */
+  readonly connection: { readonly pause: number; readonly resume: number; readonly refuse: number };
+  readonly instance: BoundRange;
+}
+
+/**
+ * What was read in one go, 64 KiB, arrives after a pause all the same; in messages that is less than what lies between
+ * `pause` and `refuse`. 2048 are some 100 ms of work for Redis, and half a second for the embedded database.
+ */
+const BOUNDS: InFlightBounds = {
+  connection: { pause: 64, resume: 32, refuse: 512 },
+  instance: { most: 2048, least: 32 },
+};
+
+/** Beyond so many times the bound of the instance nothing is taken. */
+const FULL = 4;
+/** Of the bound: below it, connections that were paused for the sake of the others are read again. */
+const ROOM = 0.75;
+/** Connections that are read again for each command that ends: all at once would fill the room many times over. */
+const RESUMED_AT_ONCE = 2;
+
+/**
+ * The commands that this process works on, and who must wait. At the bound of the instance each connection keeps its
+ * fair share: whoever has more is not read, and is refused at twice that, while one that asks little goes on as before.
+ */
+export class InFlight {
+  readonly #bounds: InFlightBounds;
+  readonly #bound: InFlightBound;
+  readonly #now: () => number;
+  /** Connections with a command in flight. */
+  #busy = 0;
+  #total = 0;
+  /** Paused because the instance has too much to do, in the order in which they are read again. */
+  readonly #waiting = new Set<Sender>();
+
+  constructor(bounds: InFlightBounds = BOUNDS, now: () => number = () => performance.now()) {
+    this.#bounds = bounds;
+    this.#now = now;
+    this.#bound = new InFlightBound(bounds.instance, now);
+  }
+
+  get total(): number {
+    return this.#total;
+  }
+
+  /** How many the instance works on before it reads no more. */
+  get bound(): number {
+    return this.#bound.value;
+  }
+
+  /** Why a command is not taken; null when it is. Costs next to nothing: it comes before all other work. */
+  refusalOf(sender: Sender): TandemError | null {
+    const { connection } = this.#bounds;
+    if (sender.inFlight >= connection.refuse) {
+      return overloaded(`More than ${connection.refuse} commands of this connection wait for their answer: wait too.`);
+    }
+    if (this.#total < this.#bound.value) return null;
+    if (this.#total < this.#bound.value * FULL && sender.inFlight < 2 * this.#share) return null;
+    this.#pauseForOthers(sender);
+    return overloaded('This instance has more to do than it can: repeat later, with the same id or key.');
+  }
+
+  /** Counts a command. Returns what is to be called when it has ended, once; `isMeasured` when its time tells of load. */
+  take(sender: Sender): (isMeasured: boolean) => void {
+    const startedAt = this.#now();
+    if (sender.inFlight === 0) this.#busy += 1;
+    sender.inFlight += 1;
+    this.#total += 1;
+    const isBusy = this.#total >= this.#bound.value;
+    if (isBusy) this.#bound.reached();
+    if (sender.inFlight >= this.#bounds.connection.pause) sender.reading.pause(() => this.#waiting.delete(sender));
+    else if (isBusy && sender.inFlight >= this.#share) this.#pauseForOthers(sender);
+    return (isMeasured) => {
+      sender.inFlight -= 1;
+      if (sender.inFlight === 0) this.#busy -= 1;
+      this.#total -= 1;
+      if (isMeasured) this.#bound.landed(this.#now() - startedAt);
+      this.#resume(sender);
+    };
+  }
+
+  get #share(): number {
+    return Math.max(1, Math.floor(this.#bound.value / Math.max(1, this.#busy)));
+  }
+
+  #pauseForOthers(sender: Sender): void {
+    sender.reading.pause(() => this.#waiting.delete(sender));
+    if (sender.reading.isPaused) this.#waiting.add(sender);
+  }
+
+  #resume(sender: Sender): void {
+    const hasRoom = this.#total === 0 || this.#total < this.#bound.value * ROOM;
+    if (sender.reading.isPaused && !this.#waiting.has(sender) && sender.inFlight <= this.#bounds.connection.resume) {
+      if (hasRoom) sender.reading.resume();
+      else this.#waiting.add(sender);
+    }
+    if (!hasRoom) return;
+    let left = this.#total === 0 ? this.#waiting.size : RESUMED_AT_ONCE;
+    for (const waiting of this.#waiting) {
+      if (left === 0) break;
+      left -= 1;
+      // The end of the pause takes it out of the set.
+      waiting.reading.resume();
+    }
+  }
+}
+
+/** Clients that were refused together come back apart. */
+function overloaded(detail: string): TandemError {
+  return new TandemError('UNAVAILABLE', detail, { retryAfterMs: 500 + Math.round(Math.random() * 1000) });
+}

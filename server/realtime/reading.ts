@@ -1,0 +1,81 @@
+/** A client is not read for longer than this at a time: its pongs wait unread, and 10 s without one end a connection. */
+const PAUSE_MS = 2000;
+/** After a pause that nothing else ended it is read for at least so long, so that a pong behind other packets is met. */
+const BREATH_MS = 1000;
+
+/** What can be told to stop reading. Long polling has none: its requests wait instead. */
+interface Pausable {
+  pause(): void;
+  resume(): void;
+}
+
+/**
+ * Whether one client is being read. While it is not, its packets stay in the buffers of the kernel, and TCP makes the
+ * client wait; what is sent to it, pings included, goes out as ever. No pause lasts for ever, whoever forgets it.
+ */
+export class Reading {
+  readonly #transport: () => unknown;
+  readonly #now: () => number;
+  #paused: Pausable | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #onEnd: () => void = () => undefined;
+  readonly #waiting = new Set<() => void>();
+  #breathesUntil = Number.NEGATIVE_INFINITY;
+  #isClosed = false;
+
+  /** `transport` gives Engine.IO's transport of the moment: polling may have become a WebSocket. */
+  constructor(transport: () => unknown, now: () => number = () => performance.now()) {
+    this.#transport = transport;
+    this.#now = now;
+  }
+
+  get isPaused(): boolean {
+    return this.#timer !== null;
+  }
+
+  /** Does nothing while it must be read. `onEnd` is called once, when the pause is over for whatever reason. */
+  pause(onEnd: () => void): void {
+    if (this.#isClosed || this.#now() < this.#breathesUntil) return;
+    if (!this.isPaused) {
+      this.#onEnd = onEnd;
+      this.#timer = setTimeout(() => {
+        this.#breathesUntil = this.#now() + BREATH_MS;
+        this.resume();
+      }, PAUSE_MS);
+    }
+    const socket = pausableOf(this.#transport());
+    if (socket === this.#paused) return;
+    this.#paused = socket;
+    socket?.pause();
+  }
+
+  resume(): void {
+    if (this.#timer === null) return;
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    // A WebSocket that is closing needs to be read as well: it waits for the farewell of the other side.
+    this.#paused?.resume();
+    this.#paused = null;
+    const onEnd = this.#onEnd;
+    this.#onEnd = () => undefined;
+    onEnd();
+    for (const tell of [...this.#waiting]) tell();
+    this.#waiting.clear();
+  }
+
+  /** Resolves when the pause is over: at once when there is none. */
+  async resumed(): Promise<void> {
+    if (this.isPaused) await new Promise<void>((resolve) => this.#waiting.add(resolve));
+  }
+
+  /** The connection is gone: it is never paused again. */
+  close(): void {
+    this.#isClosed = true;
+    this.resume();
+  }
+}
+
+function pausableOf(transport: unknown): Pausable | null {
+  const { socket } = transport as { socket?: Partial<Pausable> };
+  return typeof socket?.pause === 'function' && typeof socket.resume === 'function' ? (socket as Pausable) : null;
+}

@@ -1,0 +1,87 @@
+import type { Redis } from './client.ts';
+import { replyCode, toCallerError } from './client-errors.ts';
+import type { Readiness } from './client-readiness.ts';
+import { Subscriber, type Placement } from './client-subscriber.ts';
+import type { ConnectionSettings } from './client-connection.ts';
+import type { RedisHooks, RedisKind, RedisPrimary, RedisReply } from './client-types.ts';
+
+const START_DEADLINE_MS = 5000;
+
+/** How commands find their way: what differs between one server and a cluster. */
+export interface Router {
+  readonly kind: RedisKind;
+  readonly readiness: Readiness;
+  readonly placement: Placement;
+  readonly settings: ConnectionSettings;
+  start(): void;
+  send(args: readonly (string | Buffer)[], key: string | null): Promise<RedisReply>;
+  sendToPrimaries(args: readonly string[]): Promise<readonly RedisReply[]>;
+  primaries(): readonly RedisPrimary[];
+  onPrimary(listener: (primary: RedisPrimary) => void): () => void;
+  /** Why it is not ready. */
+  failure(): Error;
+  close(): Promise<void>;
+}
+
+export function createFacade(router: Router, { onCommand }: RedisHooks): Redis {
+  const { readiness } = router;
+  const subscribers = new Set<Subscriber>();
+  let closing: Promise<void> | null = null;
+
+  /** Measures, and turns every failure into the one that callers know. */
+  const timed = async <T>(work: () => Promise<T>): Promise<T> => {
+    const startedAt = performance.now();
+    try {
+      return await work();
+    } catch (error) {
+      throw toCallerError(error);
+    } finally {
+      onCommand?.((performance.now() - startedAt) / 1000);
+    }
+  };
+  const isSharded = router.kind === 'cluster';
+  const close = async () => {
+    readiness.close();
+    await Promise.all([...[...subscribers].map((subscriber) => subscriber.close()), router.close()]);
+  };
+  return {
+    kind: router.kind,
+    start: (deadlineMs = START_DEADLINE_MS) => {
+      router.start();
+      return readiness.whenReady(deadlineMs, () => router.failure());
+    },
+    isReady: () => readiness.isReady,
+    serverVersion: () => oldest(router.primaries().map(({ version }) => version)),
+    primaries: () => router.primaries(),
+    onLost: (listener) => readiness.onLost(listener),
+    onRecovered: (listener) => readiness.onRecovered(listener),
+    onPrimary: (listener) => router.onPrimary(listener),
+    run: (script, keys, args) =>
+      timed(async () => {
+        const key = keys[0] ?? null;
+        const rest = [String(keys.length), ...keys, ...args];
+        try {
+          return await router.send(['EVALSHA', script.sha1, ...rest], key);
+        } catch (error) {
+          if (replyCode(error) !== 'NOSCRIPT') throw error;
+          // A node that is new, was restarted or was told to forget: EVAL runs it and lets the node keep it.
+          return router.send(['EVAL', script.source, ...rest], key);
+        }
+      }),
+    send: (args, key) => timed(() => router.send(args, key ?? null)),
+    sendToPrimaries: (args) => timed(() => router.sendToPrimaries(args)),
+    publish: (channel, message) =>
+      timed(async () => Number(await router.send([isSharded ? 'SPUBLISH' : 'PUBLISH', channel, message], channel))),
+    createSubscriber: () => {
+      const subscriber = new Subscriber(router.placement, router.settings, () => subscribers.delete(subscriber));
+      subscribers.add(subscriber);
+      return subscriber;
+    },
+    close: () => (closing ??= close()),
+  };
+}
+
+function oldest(versions: readonly string[]): string | null {
+  const known = versions.filter((version) => version !== '');
+  return known.toSorted((one, other) => one.localeCompare(other, 'en', { numeric: true }))[0] ?? null;
+}

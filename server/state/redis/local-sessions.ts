@@ -1,0 +1,296 @@
+import type { Message } from '../../../protocol/session.ts';
+import type { MessageListener } from '../../sessions/ports.ts';
+import type { SeatHolder } from '../../sessions/session.ts';
+
+export interface LocalSessionsOptions {
+  onMessage: MessageListener;
+  /** Messages of the log above that seq, ascending; null when there is no such session. */
+  readAfter: (sessionId: string, afterSeq: number) => Promise<LoggedMessages | null>;
+  onFault: (error: unknown) => void;
+}
+
+export interface LoggedMessages {
+  readonly epoch: number;
+  readonly lastSeq: number;
+  readonly messages: readonly Message[];
+}
+
+/** A session's head as it is known here. */
+export interface KnownHead {
+  readonly epoch: number;
+  readonly lastSeq: number;
+  readonly durableSeq: number;
+  readonly version: number;
+}
+
+interface Arrival {
+  readonly message: Message;
+  readonly sender: SeatHolder;
+}
+
+interface Entry {
+  epoch: number;
+  /** The listener had everything up to here; null while only a change is waited for. */
+  delivered: number | null;
+  /** What came before its turn, by seq. */
+  readonly early: Map<number, Arrival>;
+  /** Changes under way: what comes meanwhile waits, because it may be for a seat that they give. */
+  changes: number;
+  repair: Promise<void> | null;
+  timer: NodeJS.Timeout | null;
+  told: { epoch: number; lastSeq: number; durableSeq: number } | null;
+  version: number;
+}
+
+/** A message that is missing is nearly always on its way over another connection. */
+const PATIENCE_MS = 40;
+/** Beyond it the log is read, which has them all. */
+const MAX_EARLY = 1000;
+/** No connection has this generation: a message that comes from the log goes to everybody. */
+const NO_GENERATION = -1;
+
+/**
+ * The sessions with a seat that this instance holds. Answers and channels bring messages over several connections, so
+ * they come out of turn, twice, or not at all; the listener hears of each once and in the order of seq. A hole is filled
+ * from the log.
+ */
+export class LocalSessions {
+  readonly #options: LocalSessionsOptions;
+  readonly #entries = new Map<string, Entry>();
+  #isStopped = false;
+
+  constructor(options: LocalSessionsOptions) {
+    this.#options = options;
+  }
+
+  ids(): IterableIterator<string> {
+    return this.#entries.keys();
+  }
+
+  has(sessionId: string): boolean {
+    return (this.#entries.get(sessionId)?.delivered ?? null) !== null;
+  }
+
+  /** Highest seq that somebody here has seen; 0 when nobody has. */
+  seenSeq(sessionId: string): number {
+    return this.#entries.get(sessionId)?.delivered ?? 0;
+  }
+
+  versionOf(sessionId: string): number {
+    return this.#entries.get(sessionId)?.version ?? 0;
+  }
+
+  setVersion(sessionId: string, version: number): void {
+    const entry = this.#entries.get(sessionId);
+    if (entry !== undefined) entry.version = Math.max(entry.version, version);
+  }
+
+  /** A message that this instance appended itself: heard of in any case. */
+  appended(message: Message, sender: SeatHolder, epoch: number): void {
+    const entry = this.#entries.get(message.sessionId);
+    if (entry === undefined) this.#tell(message, sender);
+    else this.#arrive(entry, { message, sender }, epoch);
+  }
+
+  /** A message that came over the channel. */
+  arrived(message: Message, sender: SeatHolder, epoch: number): void {
+    const entry = this.#entries.get(message.sessionId);
+    if (entry !== undefined) this.#arrive(entry, { message, sender }, epoch);
+  }
+
+  /** From here on messages wait; `changed` or `unchanged` ends it. */
+  changing(sessionId: string): void {
+    const entry = this.#entries.get(sessionId) ?? newEntry();
+    this.#entries.set(sessionId, entry);
+    entry.changes += 1;
+  }
+
+  /**
+   * Resolves when the listener had everything up to that head and nothing above it: the moment in which a change may be
+   * told of.
+   */
+  async reached(sessionId: string, head: { epoch: number; lastSeq: number }): Promise<void> {
+    const entry = this.#entries.get(sessionId);
+    if (entry === undefined || entry.delivered === null || entry.epoch !== head.epoch) return;
+    this.#drain(entry, head.lastSeq);
+    if (entry.delivered >= head.lastSeq) return;
+    const logged = await this.#options.readAfter(sessionId, entry.delivered);
+    for (const message of logged?.messages ?? []) this.#accept(entry, fromLog(message), head.lastSeq);
+    // What the log has dropped by now is in the archive; those connected page for it.
+    if (entry.delivered < head.lastSeq) entry.delivered = head.lastSeq;
+  }
+
+  /** A change is told of: `isHeld` when a seat of the session is held here from now on. */
+  changed(sessionId: string, head: KnownHead, isHeld: boolean): void {
+    const entry = this.#entries.get(sessionId);
+    if (entry === undefined) return;
+    entry.changes -= 1;
+    if (!isHeld) {
+      if (entry.changes === 0) this.#forget(sessionId, entry);
+      else entry.delivered = null;
+      return;
+    }
+    if (entry.delivered === null || entry.epoch !== head.epoch) {
+      entry.delivered = head.lastSeq;
+      entry.epoch = head.epoch;
+      entry.told ??= { epoch: head.epoch, lastSeq: head.lastSeq, durableSeq: head.durableSeq };
+    }
+    entry.version = head.version;
+    this.#goOn(sessionId, entry);
+  }
+
+  unchanged(sessionId: string): void {
+    const entry = this.#entries.get(sessionId);
+    if (entry === undefined) return;
+    entry.changes -= 1;
+    if (entry.delivered === null && entry.changes === 0) this.#forget(sessionId, entry);
+    else this.#goOn(sessionId, entry);
+  }
+
+  /** Compares with the head in the store, and fills what is missing. True when it moved since it was told last. */
+  compare(sessionId: string, head: KnownHead): boolean {
+    const entry = this.#entries.get(sessionId);
+    if (entry === undefined || entry.delivered === null) return false;
+    if (head.epoch === entry.epoch && head.lastSeq > entry.delivered) void this.repair(sessionId);
+    const { told } = entry;
+    if (told !== null && told.lastSeq === head.lastSeq && told.durableSeq === head.durableSeq) return false;
+    entry.told = { epoch: head.epoch, lastSeq: head.lastSeq, durableSeq: head.durableSeq };
+    return true;
+  }
+
+  /** Nobody is left here, or the session is gone. */
+  forget(sessionId: string): void {
+    const entry = this.#entries.get(sessionId);
+    if (entry === undefined) return;
+    if (entry.changes === 0) this.#forget(sessionId, entry);
+    else entry.delivered = null;
+  }
+
+  /** Reads what is missing from the log. */
+  repair(sessionId: string): Promise<void> {
+    const entry = this.#entries.get(sessionId);
+    if (entry === undefined || entry.delivered === null || this.#isStopped) return Promise.resolve();
+    return (entry.repair ??= this.#repair(sessionId, entry).finally(() => (entry.repair = null)));
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    for (const [sessionId, entry] of this.#entries) this.#forget(sessionId, entry);
+  }
+
+  #arrive(entry: Entry, arrival: Arrival, epoch: number): void {
+    if (entry.delivered !== null && epoch !== entry.epoch) return;
+    if (entry.changes > 0 || entry.delivered === null) this.#keep(entry, arrival);
+    else {
+      this.#accept(entry, arrival);
+      this.#drain(entry);
+      if (entry.early.size > 0) this.#wait(arrival.message.sessionId, entry);
+    }
+  }
+
+  /** Tells of the message if it is its turn, and keeps it if its turn is still to come. */
+  #accept(entry: Entry, arrival: Arrival, upTo = Number.POSITIVE_INFINITY): void {
+    const { seq } = arrival.message;
+    const { delivered } = entry;
+    if (delivered === null || seq > delivered + 1 || seq > upTo) {
+      this.#keep(entry, arrival);
+      return;
+    }
+    if (seq <= delivered) return;
+    entry.delivered = seq;
+    entry.early.delete(seq);
+    this.#tell(arrival.message, arrival.sender);
+  }
+
+  #keep(entry: Entry, arrival: Arrival): void {
+    const { seq } = arrival.message;
+    if (seq <= (entry.delivered ?? 0)) return;
+    const known = entry.early.get(seq);
+    // One that names its sender is worth more: that connection must not hear itself.
+    if (known !== undefined && known.sender.generation !== NO_GENERATION) return;
+    if (known !== undefined || entry.early.size < MAX_EARLY) entry.early.set(seq, arrival);
+  }
+
+  #drain(entry: Entry, upTo = Number.POSITIVE_INFINITY): void {
+    while (entry.delivered !== null && entry.delivered < upTo) {
+      const next = entry.early.get(entry.delivered + 1);
+      if (next === undefined) break;
+      this.#accept(entry, next);
+    }
+  }
+
+  #goOn(sessionId: string, entry: Entry): void {
+    if (entry.changes > 0 || entry.delivered === null) return;
+    for (const seq of entry.early.keys()) if (seq <= entry.delivered) entry.early.delete(seq);
+    this.#drain(entry);
+    if (entry.early.size > 0) this.#wait(sessionId, entry);
+  }
+
+  #wait(sessionId: string, entry: Entry): void {
+    if (entry.timer !== null) return;
+    entry.timer = setTimeout(() => {
+      entry.timer = null;
+      if (entry.early.size > 0 && entry.changes === 0) void this.repair(sessionId);
+    }, PATIENCE_MS);
+    entry.timer.unref();
+  }
+
+  async #repair(sessionId: string, entry: Entry): Promise<void> {
+    try {
+      for (;;) {
+        const from = entry.delivered;
+        if (from === null) return;
+        const logged = await this.#options.readAfter(sessionId, from);
+        if (logged === null || logged.epoch !== entry.epoch || this.#entries.get(sessionId) !== entry) return;
+        const [first] = logged.messages;
+        // The log no longer has what is missing: clients see the hole and page for it.
+        if (first !== undefined && entry.delivered !== null && first.seq > entry.delivered + 1) {
+          entry.delivered = first.seq - 1;
+        }
+        for (const message of logged.messages) {
+          const arrival = entry.early.get(message.seq) ?? fromLog(message);
+          if (entry.changes > 0) this.#keep(entry, arrival);
+          else this.#accept(entry, arrival);
+        }
+        this.#goOn(sessionId, entry);
+        if (entry.changes > 0 || entry.delivered === null) return;
+        if (logged.messages.length === 0 || entry.delivered >= logged.lastSeq) return;
+      }
+    } catch (error) {
+      // The next look at the heads comes to it again.
+      this.#options.onFault(error);
+    }
+  }
+
+  #tell(message: Message, sender: SeatHolder): void {
+    try {
+      this.#options.onMessage(message, sender);
+    } catch (error) {
+      this.#options.onFault(error);
+    }
+  }
+
+  #forget(sessionId: string, entry: Entry): void {
+    if (entry.timer !== null) clearTimeout(entry.timer);
+    entry.delivered = null;
+    entry.early.clear();
+    this.#entries.delete(sessionId);
+  }
+}
+
+function newEntry(): Entry {
+  return {
+    epoch: 0,
+    delivered: null,
+    early: new Map(),
+    changes: 0,
+    repair: null,
+    timer: null,
+    told: null,
+    version: 0,
+  };
+}
+
+function fromLog(message: Message): Arrival {
+  return { message, sender: { seatId: message.from, generation: NO_GENERATION } };
+}

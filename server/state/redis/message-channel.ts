@@ -1,0 +1,92 @@
+import type { Message } from '../../../protocol/session.ts';
+import { TandemError } from '../../../protocol/errors.ts';
+import type { SeatHolder } from '../../sessions/session.ts';
+import type { Redis, RedisSubscriber } from './client.ts';
+import { PARTITIONS, partitionOf, type Keys } from './keys.ts';
+import { messageOf } from './message-text.ts';
+
+/** A probe that is not back by then did not pass. */
+const PROBE_MS = 1500;
+
+export interface MessageChannelOptions {
+  redis: Pick<Redis, 'kind' | 'publish'>;
+  subscriber: RedisSubscriber;
+  keys: Keys;
+  instanceId: string;
+  onMessage: (message: Message, sender: SeatHolder, epoch: number) => void;
+  /** The channel is back after a break: what came meanwhile is lost to it. */
+  onRepaired: () => void;
+}
+
+/**
+ * Where other instances' messages for participants of this one arrive. A courtesy: it may lose them, the log has them.
+ * The script that appends a message publishes it, so a channel carries the messages of a session in the order of seq.
+ */
+export class MessageChannel {
+  /** How a script publishes. */
+  readonly command: 'PUBLISH' | 'SPUBLISH';
+  readonly #options: MessageChannelOptions;
+  readonly #probes = new Map<string, () => void>();
+  #probeCount = 0;
+
+  constructor(options: MessageChannelOptions) {
+    this.#options = options;
+    this.command = options.redis.kind === 'cluster' ? 'SPUBLISH' : 'PUBLISH';
+  }
+
+  /** Name of the channel for messages of that session, without the instance. */
+  nameFor(sessionId: string): string {
+    const { redis, keys } = this.#options;
+    return keys.channel(redis.kind === 'cluster' ? partitionOf(sessionId) : null);
+  }
+
+  async start(): Promise<void> {
+    const { subscriber, onRepaired } = this.#options;
+    subscriber.onResubscribed(onRepaired);
+    await subscriber.subscribe(this.#names(), (packet) => this.#receive(packet.toString()));
+  }
+
+  stop(): void {
+    this.#options.subscriber.unsubscribe(this.#names());
+  }
+
+  /** Resolves when a packet went out and came back; rejects `UNAVAILABLE` when it did not. */
+  async probe(): Promise<void> {
+    const { redis, instanceId } = this.#options;
+    const names = this.#names();
+    const id = `${instanceId}:${(this.#probeCount += 1)}`;
+    const name = names[this.#probeCount % names.length];
+    if (name === undefined) return;
+    let timer: NodeJS.Timeout | undefined;
+    const back = new Promise<void>((resolve, reject) => {
+      this.#probes.set(id, resolve);
+      const text = `A probe did not come back through Redis within ${PROBE_MS} ms.`;
+      timer = setTimeout(() => reject(new TandemError('UNAVAILABLE', text)), PROBE_MS);
+    });
+    try {
+      await Promise.all([redis.publish(name, `probe ${id}`), back]);
+    } finally {
+      clearTimeout(timer);
+      this.#probes.delete(id);
+    }
+  }
+
+  #names(): string[] {
+    const { redis, keys, instanceId } = this.#options;
+    if (redis.kind !== 'cluster') return [`${keys.channel(null)}${instanceId}`];
+    return Array.from({ length: PARTITIONS }, (_, partition) => `${keys.channel(partition)}${instanceId}`);
+  }
+
+  #receive(packet: string): void {
+    if (packet.startsWith('probe ')) {
+      this.#probes.get(packet.slice(6))?.();
+      return;
+    }
+    // epoch, seq, sent at, generation, seat, session, message
+    const parts = /^(\d+) (\d+) (\d+) (\d+) (\S+) (\S+) /.exec(packet);
+    if (parts === null) return;
+    const [head, epoch, seq, sentAt, generation, seatId = ''] = parts;
+    const message = messageOf(packet.slice(head.length), Number(seq), Number(sentAt));
+    this.#options.onMessage(message, { seatId, generation: Number(generation) }, Number(epoch));
+  }
+}

@@ -1,0 +1,549 @@
+import { TandemError } from '../../../protocol/errors.ts';
+import type { ActivityState, Message } from '../../../protocol/session.ts';
+import type { Timings } from '../../sessions/deadlines.ts';
+import type {
+  AppendRequest,
+  AppendResult,
+  ChangeResult,
+  CreateResult,
+  DueSession,
+  FindSendResult,
+  LogPage,
+  LogRange,
+  MessageListener,
+  Receipt,
+  ReceiptResult,
+  SessionSnapshot,
+  SessionState,
+  StateCounts,
+  TouchResult,
+} from '../../sessions/ports.ts';
+import type { Decision, Rule, SeatHolder, SessionDocument } from '../../sessions/session.ts';
+import type { Redis, RedisSubscriber } from './client.ts';
+import { DueSessions } from './due-sessions.ts';
+import { partitionOf, type Keys } from './keys.ts';
+import { Lanes } from './lanes.ts';
+import { LocalSessions, type KnownHead, type LoggedMessages } from './local-sessions.ts';
+import { MessageChannel } from './message-channel.ts';
+import { messageBytes, messageOf, openText } from './message-text.ts';
+import { PartitionTallies } from './partition-tallies.ts';
+import { arrayOf, fieldsOf, numberOf, textOf } from './reply.ts';
+import type { RedisLimits, TakenPoints } from './redis-limits.ts';
+import { loadScript } from './script.ts';
+import { SessionNames } from './session-names.ts';
+import { heldBy, SessionStore, type HeldSession } from './session-store.ts';
+
+const APPEND = loadScript('append_message');
+const FIND_SEND = loadScript('find_send');
+const READ_LOG = loadScript('read_log');
+const READ_HEADS = loadScript('read_heads');
+const RECEIPT = loadScript('record_receipt');
+const TOUCH = loadScript('touch_session');
+
+/** Another instance changed the session in between, so often in turn: somebody is hammering it. */
+const CHANGE_TRIES = 60;
+const LOG_LIFE_MS = 8 * 86_400_000;
+/** Heads that one script looks at. */
+const HEADS_AT_ONCE = 100;
+const REPAIR_PAGE = 500;
+
+export interface RedisStateOptions {
+  redis: Redis;
+  /** Connections that listen; the state subscribes to the channel of its instance. */
+  subscriber: RedisSubscriber;
+  keys: Keys;
+  instanceId: string;
+  /** Called for every message that this instance appended, when it is stored. */
+  onAppended: (message: Message) => void;
+  /** Called for every message of a session with a seat that this instance holds, in the order of seq. */
+  onMessage: MessageListener;
+  /**
+   * A session with a seat held here was changed elsewhere. `mayHaveMissed`: the way by which events come was broken, so
+   * nobody here may have heard of it.
+   */
+  onChangedElsewhere: (snapshot: SessionSnapshot, mayHaveMissed: boolean) => void;
+  /** Limits of an append in a cluster, where they lie in other slots than the session; null elsewhere. */
+  clusterLimits: Pick<RedisLimits, 'takePoints' | 'giveBack'> | null;
+  timings: Timings;
+  retryHorizonMs: number;
+  /** Unix ms for tests; the time of Redis otherwise. */
+  now?: () => number;
+  onFault: (error: unknown) => void;
+  /** Messages that may wait for the archive before sends are refused. */
+  maxBacklog?: number;
+}
+
+/** The hot state that instances share: decided by the pure rules, stored by compare-and-set, appended by one script. */
+export class RedisState implements SessionState {
+  readonly #options: RedisStateOptions;
+  readonly #store: SessionStore;
+  readonly #names: SessionNames;
+  readonly #lanes = new Lanes();
+  readonly #local: LocalSessions;
+  readonly #due: DueSessions;
+  readonly #channel: MessageChannel;
+  readonly #tallies: PartitionTallies;
+  readonly #clock: () => string;
+  readonly #maxBacklog: number;
+  #inFlight = 0;
+  /** Whether events of other instances may have been lost since the last look. */
+  #isSuspect = false;
+  #isStopped = false;
+
+  constructor(options: RedisStateOptions) {
+    this.#options = options;
+    const { redis, subscriber, keys, timings, retryHorizonMs, now, onMessage, onFault, instanceId } = options;
+    this.#clock = now === undefined ? () => '' : () => String(now());
+    this.#maxBacklog = options.maxBacklog ?? 200_000;
+    this.#store = new SessionStore({ redis, keys, timings, clock: this.#clock });
+    const read = async (sessionId: string) => {
+      const held = await this.#store.read(sessionId);
+      return held === null ? null : { now: held.now, document: held.snapshot.document };
+    };
+    this.#names = new SessionNames({ redis, keys, retryHorizonMs, clock: this.#clock, read });
+    this.#local = new LocalSessions({ onMessage, onFault, readAfter: (id, after) => this.#readAfter(id, after) });
+    this.#due = new DueSessions({ redis, keys, store: this.#store, timings, clock: this.#clock });
+    this.#tallies = new PartitionTallies(redis, keys);
+    this.#channel = new MessageChannel({
+      redis,
+      subscriber,
+      keys,
+      instanceId,
+      onMessage: (message, sender, epoch) => this.#local.arrived(message, sender, epoch),
+      onRepaired: () => this.#heal(),
+    });
+    redis.onRecovered(() => this.#heal());
+  }
+
+  async start(): Promise<void> {
+    await this.#channel.start();
+    await this.#tallies.refresh();
+  }
+
+  stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#local.stop();
+    this.#channel.stop();
+    return Promise.resolve();
+  }
+
+  create(document: SessionDocument, onVisible: (snapshot: SessionSnapshot) => void): Promise<CreateResult> {
+    return this.#lanes.alone(document.id, () => this.#guard(() => this.#create(document, onVisible)));
+  }
+
+  change<O>(
+    sessionId: string,
+    rule: Rule<O>,
+    onVisible?: (outcome: O, snapshot: SessionSnapshot) => void,
+  ): Promise<ChangeResult<O>> {
+    return this.#lanes.alone(sessionId, () => this.#guard(() => this.#change(sessionId, rule, onVisible)));
+  }
+
+  async read(sessionId: string): Promise<SessionSnapshot | null> {
+    return this.#guard(async () => (await this.#store.read(sessionId))?.snapshot ?? null);
+  }
+
+  findByCode(code: string): Promise<string | null> {
+    return this.#guard(() => this.#names.findByCode(code));
+  }
+
+  findByKey(keyHash: string): Promise<string | null> {
+    return this.#guard(() => this.#names.findByKey(keyHash));
+  }
+
+  countLiveCodes(): Promise<number> {
+    return this.#guard(() => this.#names.countLiveCodes());
+  }
+
+  append(request: AppendRequest): Promise<AppendResult> {
+    return this.#lanes.together(request.sessionId, () => this.#guard(() => this.#append(request)));
+  }
+
+  async findSend(sessionId: string, seatId: string, id: string, fingerprint: string): Promise<FindSendResult> {
+    const { redis, keys, retryHorizonMs } = this.#options;
+    const { flat, sends } = keys.session(sessionId);
+    const args = [this.#clock(), seatId, id, fingerprint, String(retryHorizonMs)];
+    const [kind, ...rest] = arrayOf(await this.#guard(() => redis.run(FIND_SEND, [flat, sends], args)));
+    if (kind === 'duplicate') return { kind, ...acceptedOf(rest) };
+    return { kind: kind === 'reused' ? 'id_reused' : 'unknown' };
+  }
+
+  readLog(sessionId: string, range: LogRange): Promise<LogPage | null> {
+    return this.#guard(() => this.#readLog(sessionId, range));
+  }
+
+  async recordReceipt(sessionId: string, holder: SeatHolder, receipt: Partial<Receipt>): Promise<ReceiptResult> {
+    const { redis, keys } = this.#options;
+    const names = [keys.session(sessionId).flat, keys.partitionOf(sessionId).unarchived];
+    const { seatId, generation } = holder;
+    const [delivered, read] = [receipt.delivered ?? 0, receipt.read ?? 0].map(String);
+    const args = [this.#clock(), sessionId, seatId, String(generation), delivered ?? '0', read ?? '0'];
+    const reply = await this.#together(sessionId, () => redis.run(RECEIPT, names, args));
+    const [kind, ...rest] = arrayOf(reply);
+    if (kind === 'recorded') {
+      const [delivers, reads, changed] = rest.map(numberOf);
+      return { kind, receipt: { delivered: delivers ?? 0, read: reads ?? 0 }, changed: changed === 1 };
+    }
+    if (kind === 'above') return { kind: 'above_head', lastSeq: numberOf(rest[0]) };
+    return { kind: kind === 'closed' ? 'session_closed' : 'not_seated' };
+  }
+
+  touch(sessionId: string, holder: SeatHolder, state?: ActivityState): Promise<TouchResult> {
+    return this.#touch(sessionId, holder, state ?? '', String(this.#options.timings.idleWarningMs));
+  }
+
+  reportIdle(sessionId: string, holder: SeatHolder): Promise<TouchResult> {
+    return this.#touch(sessionId, holder, 'idle', '');
+  }
+
+  takeDue(limit: number): Promise<DueSession[]> {
+    return this.#guard(() => this.#due.take(limit, this.#tallies.owned));
+  }
+
+  /** Sessions with a seat that this instance holds, whose head or archive moved since the last call. */
+  takeMovedHeads(): Promise<{ sessionId: string; epoch: number; lastSeq: number; durableSeq: number }[]> {
+    return this.#guard(() => this.lookAtHeads());
+  }
+
+  /**
+   * Compares the sessions held here with the store, over the way of commands: what the channel lost is noticed and
+   * healed. Gives the heads that moved since the last look.
+   */
+  async lookAtHeads(): Promise<{ sessionId: string; epoch: number; lastSeq: number; durableSeq: number }[]> {
+    const moved: { sessionId: string; epoch: number; lastSeq: number; durableSeq: number }[] = [];
+    const byPartition = new Map<number, string[]>();
+    for (const id of this.#local.ids()) {
+      const partition = partitionOf(id);
+      const ids = byPartition.get(partition);
+      if (ids === undefined) byPartition.set(partition, [id]);
+      else ids.push(id);
+    }
+    const mayHaveMissed = this.#isSuspect;
+    this.#isSuspect = false;
+    for (const ids of byPartition.values()) {
+      for (let from = 0; from < ids.length; from += HEADS_AT_ONCE) {
+        moved.push(...(await this.#lookAt(ids.slice(from, from + HEADS_AT_ONCE), mayHaveMissed)));
+      }
+    }
+    return moved;
+  }
+
+  probe(): Promise<void> {
+    return this.#guard(() => this.#channel.probe());
+  }
+
+  counts(): StateCounts {
+    return this.#tallies.counts();
+  }
+
+  /** Looks at the counts of the partitions that this instance answers for. */
+  async refreshCounts(owned: readonly number[]): Promise<void> {
+    await this.#tallies.refresh(owned);
+  }
+
+  /** The partitions whose background work is this instance's. */
+  get ownedPartitions(): readonly number[] {
+    return this.#tallies.owned;
+  }
+
+  /** Whether so many messages wait for the archive that no more are taken. */
+  get isBacklogFull(): boolean {
+    return this.#tallies.backlog >= this.#maxBacklog;
+  }
+
+  /** Commands on their way to Redis. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  async #create(document: SessionDocument, onVisible: (snapshot: SessionSnapshot) => void): Promise<CreateResult> {
+    const { code } = document;
+    const key = document.seats[0]?.key ?? null;
+    const claim = key === null ? null : await this.#names.claimKey(document.id, key.hash);
+    if (claim?.kind === 'taken') return { kind: 'key_taken', sessionId: claim.sessionId };
+    if (code !== null && !(await this.#names.claimCode(document.id, code))) return { kind: 'code_taken' };
+    this.#local.changing(document.id);
+    let head: KnownHead | null = null;
+    try {
+      const by = claim === null ? {} : { by: claim.by };
+      const stored = await this.#store.store({ before: null, document, lasting: true, ended: [], ...by });
+      if (stored.kind !== 'stored') throw new TandemError('UNAVAILABLE', 'The session could not be made: repeat.');
+      this.#tallies.set(document.id, stored.counts);
+      head = { epoch: document.epoch, ...stored };
+      const { lastActivityAt } = stored;
+      const snapshot = { ...emptySnapshot(document), lastActivityAt };
+      this.#tell(() => onVisible(snapshot));
+      return { kind: 'created', snapshot };
+    } finally {
+      if (head === null) this.#local.unchanged(document.id);
+      else this.#local.changed(document.id, head, this.#isHeldHere(document));
+    }
+  }
+
+  async #change<O>(
+    sessionId: string,
+    rule: Rule<O>,
+    onVisible: ((outcome: O, snapshot: SessionSnapshot) => void) | undefined,
+  ): Promise<ChangeResult<O>> {
+    this.#local.changing(sessionId);
+    let told: { head: KnownHead; isHeld: boolean } | null = null;
+    try {
+      for (let attempt = 0; attempt < CHANGE_TRIES; attempt += 1) {
+        const held = await this.#store.read(sessionId);
+        if (held === null) {
+          this.#local.forget(sessionId);
+          return { kind: 'no_such_session' };
+        }
+        const { lastSeq, lastActivityAt, document: before } = held.snapshot;
+        const decision = rule(before, { now: held.now, lastSeq, lastActivityAt });
+        const settled = await this.#settle(held, decision);
+        if (settled === 'conflict') continue;
+        if (settled === 'code_taken') return { kind: 'code_taken' };
+        const { snapshot, version } = settled;
+        const { document } = snapshot;
+        await this.#local.reached(sessionId, { epoch: document.epoch, lastSeq: snapshot.lastSeq });
+        this.#tell(() => onVisible?.(decision.outcome, snapshot));
+        const head = { epoch: document.epoch, lastSeq: snapshot.lastSeq, durableSeq: snapshot.durableSeq, version };
+        told = { head, isHeld: this.#isHeldHere(document) };
+        return { kind: 'decided', outcome: decision.outcome, snapshot };
+      }
+      throw new TandemError('UNAVAILABLE', 'The session is changed by too many at once: repeat.', {
+        retryAfterMs: 100,
+      });
+    } finally {
+      if (told === null) this.#local.unchanged(sessionId);
+      else this.#local.changed(sessionId, told.head, told.isHeld);
+    }
+  }
+
+  /** Stores what a rule decided, with its names. */
+  async #settle<O>(
+    held: HeldSession,
+    decision: Decision<O>,
+  ): Promise<{ snapshot: SessionSnapshot; version: number } | 'conflict' | 'code_taken'> {
+    if (decision.kind === 'keep') return { snapshot: held.snapshot, version: held.version };
+    const { document, lasting, ended } = decision;
+    const { document: before } = held.snapshot;
+    const { id } = document;
+    const fresh = document.code !== null && document.code.value !== before.code?.value ? document.code : null;
+    if (fresh !== null && !(await this.#names.claimCode(id, fresh))) return 'code_taken';
+    for (const { key } of document.seats) {
+      if (key !== null && !before.seats.some((seat) => seat.key?.hash === key.hash)) {
+        await this.#names.rememberKey(id, key.hash);
+      }
+    }
+    const stored = await this.#store.store({ before: held, document, lasting, ended });
+    if (stored.kind !== 'stored') {
+      if (fresh !== null) await this.#names.releaseCode(id, fresh);
+      return 'conflict';
+    }
+    this.#tallies.set(id, stored.counts);
+    if (before.code !== null && before.code.value !== document.code?.value) {
+      await this.#names.releaseCode(id, before.code);
+    }
+    const { lastSeq, durableSeq, lastActivityAt, version } = stored;
+    return { snapshot: { ...held.snapshot, ...living(held, document), lastSeq, durableSeq, lastActivityAt }, version };
+  }
+
+  async #append(request: AppendRequest): Promise<AppendResult> {
+    const { redis, keys, instanceId, retryHorizonMs, timings, clusterLimits } = this.#options;
+    const { sessionId, sender, id, type, bodyJson, fingerprint, limits } = request;
+    if (this.isBacklogFull) throw overloaded();
+    let taken: TakenPoints | null = null;
+    if (clusterLimits !== null) {
+      const found = await this.findSend(sessionId, sender.seatId, id, fingerprint);
+      if (found.kind !== 'unknown') return found;
+      const verdict = await clusterLimits.takePoints(limits);
+      if (verdict.kind === 'refused') return { ...verdict, kind: 'rate_limited' };
+      taken = verdict;
+    }
+    const text = openText({ sessionId, from: sender.seatId, id, type, bodyJson });
+    const session = keys.session(sessionId);
+    const partition = keys.partitionOf(sessionId);
+    const names = [session.flat, session.log, session.sends, partition.due, partition.unarchived, partition.counts];
+    const args = [
+      ...[this.#clock(), sessionId, instanceId, sender.seatId, String(sender.generation), id, fingerprint, text],
+      ...[String(retryHorizonMs), String(timings.idleWarningMs), String(LOG_LIFE_MS)],
+      ...[this.#channel.command, this.#channel.nameFor(sessionId), String(this.#local.seenSeq(sessionId))],
+    ];
+    if (clusterLimits === null) {
+      for (const { info, bucket } of limits) {
+        names.push(keys.limit(info.name, bucket));
+        args.push(String(info.points), String(info.durationSeconds * 1000));
+      }
+    }
+    const [kind, ...rest] = arrayOf(await redis.run(APPEND, names, args));
+    if (kind !== 'appended') {
+      if (taken !== null) clusterLimits?.giveBack(taken).catch(this.#options.onFault);
+      return refusedOf(textOf(kind), rest, limits);
+    }
+    const accepted = acceptedOf(rest);
+    const { seq, sentAt, epoch } = accepted;
+    const sentAtText = new Date(sentAt).toISOString();
+    const message: Message = { id, seq, sessionId, from: sender.seatId, type, body: request.body, sentAt: sentAtText };
+    this.#tell(() => this.#options.onAppended(message));
+    this.#local.appended(message, sender, epoch);
+    return { kind, ...accepted };
+  }
+
+  async #readLog(sessionId: string, range: LogRange): Promise<LogPage | null> {
+    const { redis, keys } = this.#options;
+    const { flat, log } = keys.session(sessionId);
+    const [side, from] = 'afterSeq' in range ? ['after', range.afterSeq] : ['before', range.beforeSeq];
+    const limit = String(Math.max(1, range.limit));
+    const reply = arrayOf(await redis.run(READ_LOG, [flat, log], [side, String(from), limit]));
+    if (reply.length === 0) return null;
+    const [epoch, lastSeq, durableSeq, firstSeq] = reply.slice(0, 4).map(numberOf);
+    const found = arrayOf(reply[4]).map(loggedOf);
+    if (side === 'before') found.reverse();
+    return {
+      epoch: epoch ?? 0,
+      lastSeq: lastSeq ?? 0,
+      durableSeq: durableSeq ?? 0,
+      firstSeq: firstSeq ?? 0,
+      messages: found.map(({ message }) => message),
+      messageBytes: found.map(({ bytes }) => bytes),
+    };
+  }
+
+  async #readAfter(sessionId: string, afterSeq: number): Promise<LoggedMessages | null> {
+    return this.#readLog(sessionId, { afterSeq, limit: REPAIR_PAGE });
+  }
+
+  async #touch(
+    sessionId: string,
+    { seatId, generation }: SeatHolder,
+    state: ActivityState | '',
+    idleWarningMs: string,
+  ): Promise<TouchResult> {
+    const { redis, keys } = this.#options;
+    const names = [keys.session(sessionId).flat, keys.partitionOf(sessionId).due];
+    const args = [this.#clock(), sessionId, seatId, String(generation), state, idleWarningMs];
+    const kind = textOf(await this.#together(sessionId, () => redis.run(TOUCH, names, args)));
+    return { kind: kind === 'closed' ? 'session_closed' : kind === 'touched' ? kind : 'not_seated' };
+  }
+
+  async #lookAt(ids: readonly string[], mayHaveMissed: boolean) {
+    const { redis, keys } = this.#options;
+    const moved: { sessionId: string; epoch: number; lastSeq: number; durableSeq: number }[] = [];
+    const names = ids.map((id) => keys.session(id).flat);
+    const heads = arrayOf(await redis.run(READ_HEADS, names, [])).map(arrayOf);
+    for (const [index, sessionId] of ids.entries()) {
+      const [epoch, ...rest] = heads[index] ?? [];
+      if (epoch === null || epoch === undefined) {
+        this.#local.forget(sessionId);
+        continue;
+      }
+      const [lastSeq = 0, durableSeq = 0, version = 0] = rest.map(numberOf);
+      const head = { epoch: numberOf(epoch), lastSeq, durableSeq };
+      if (this.#local.compare(sessionId, { ...head, version })) moved.push({ sessionId, ...head });
+      if (version !== this.#local.versionOf(sessionId)) await this.#lookAtDocument(sessionId, mayHaveMissed);
+    }
+    return moved;
+  }
+
+  async #lookAtDocument(sessionId: string, mayHaveMissed: boolean): Promise<void> {
+    const held = await this.#store.read(sessionId);
+    if (held === null) return;
+    this.#local.setVersion(sessionId, held.version);
+    this.#tell(() => this.#options.onChangedElsewhere(held.snapshot, mayHaveMissed));
+    if (!this.#isHeldHere(held.snapshot.document)) this.#local.forget(sessionId);
+  }
+
+  /** The way to Redis was broken: what was appended or published meanwhile may not have come. */
+  #heal(): void {
+    this.#isSuspect = true;
+    if (!this.#isStopped) this.lookAtHeads().catch(this.#options.onFault);
+  }
+
+  #isHeldHere(document: SessionDocument): boolean {
+    return heldBy(document).has(this.#options.instanceId);
+  }
+
+  #together<T>(sessionId: string, run: () => Promise<T>): Promise<T> {
+    return this.#lanes.together(sessionId, () => this.#guard(run));
+  }
+
+  async #guard<T>(run: () => Promise<T>): Promise<T> {
+    if (this.#isStopped) throw new TandemError('UNAVAILABLE', 'The server is stopping: repeat on a new connection.');
+    this.#inFlight += 1;
+    try {
+      return await run();
+    } finally {
+      this.#inFlight -= 1;
+    }
+  }
+
+  /** What listeners throw is their fault and not the caller's: what they were told of is stored. */
+  #tell(listener: () => void): void {
+    try {
+      listener();
+    } catch (error) {
+      this.#options.onFault(error);
+    }
+  }
+}
+
+function acceptedOf(reply: readonly unknown[]) {
+  const [seq = 0, sentAt = 0, epoch = 0, durableSeq = 0] = reply.map(numberOf);
+  return { seq, sentAt, epoch, durableSeq };
+}
+
+function refusedOf(kind: string, rest: readonly unknown[], limits: AppendRequest['limits']): AppendResult {
+  switch (kind) {
+    case 'duplicate':
+      return { kind, ...acceptedOf(rest) };
+    case 'limited': {
+      const [number = 0, retryAfterMs = 0] = rest.map(numberOf);
+      const limit = limits[number - 1];
+      if (limit === undefined) throw new RangeError(`Redis refused by limit ${number} of ${limits.length}`);
+      return { kind: 'rate_limited', limit: limit.info, retryAfterMs };
+    }
+    case 'reused':
+      return { kind: 'id_reused' };
+    case 'closed':
+      return { kind: 'session_closed' };
+    case 'not_seated':
+      return { kind };
+    case 'none':
+      return { kind: 'no_such_session' };
+    default:
+      throw new TandemError('UNAVAILABLE', 'The store has lost messages of this session: repeat with the same id.');
+  }
+}
+
+function loggedOf(entry: unknown): { message: Message; bytes: number } {
+  const [entryId, content] = arrayOf(entry);
+  const seq = Number.parseInt(textOf(entryId), 10);
+  const fields = fieldsOf(content);
+  const text = fields.get('m') ?? '';
+  return { message: messageOf(text, seq, Number(fields.get('a'))), bytes: messageBytes(text, seq) };
+}
+
+/** The document as it is now, with receipts and activity of those who are still there. */
+function living({ snapshot }: HeldSession, document: SessionDocument) {
+  const seats = new Set(document.seats.map(({ id }) => id));
+  const isLiving = ([seatId]: readonly [string, unknown]) => seats.has(seatId);
+  return {
+    document,
+    receipts: new Map([...snapshot.receipts].filter(isLiving)),
+    activity: new Map([...snapshot.activity].filter(isLiving)),
+  };
+}
+
+function emptySnapshot(document: SessionDocument): SessionSnapshot {
+  return {
+    document,
+    lastSeq: 0,
+    durableSeq: 0,
+    lastActivityAt: document.createdAt,
+    receipts: new Map(),
+    activity: new Map(),
+  };
+}
+
+function overloaded(): TandemError {
+  return new TandemError('UNAVAILABLE', 'Too many messages wait for the archive: repeat later with the same id.', {
+    retryAfterMs: 1000,
+  });
+}

@@ -1,0 +1,110 @@
+import type { ArchiveSource, StoredMessage, UnarchivedSession } from '../../sessions/ports.ts';
+import type { EndedSeat } from '../../sessions/session.ts';
+import type { Redis } from './client.ts';
+import type { Keys } from './keys.ts';
+import { bodyOf } from './message-text.ts';
+import { arrayOf, fieldsOf, numberOf, textOf } from './reply.ts';
+import { loadScript } from './script.ts';
+import { heldSession } from './session-store.ts';
+
+const TAKE = loadScript('take_unarchived');
+const READ = loadScript('read_unarchived');
+const SETTLE = loadScript('settle_archived');
+
+/** How long a session that was taken is left to its archiver. */
+const TAKEN_MS = 10_000;
+
+export interface UnarchivedOptions {
+  redis: Pick<Redis, 'run'>;
+  keys: Keys;
+  /** Messages of a session that stay in the hot log once they are archived. */
+  hotMessages: number;
+  /** How long a closed session is kept when all of it is archived. */
+  closedLifeMs: number;
+  /** Partitions that this instance works on. */
+  owned: () => readonly number[];
+  clock: () => string;
+}
+
+/** What Redis has and the archive does not. */
+export class Unarchived implements ArchiveSource {
+  readonly #options: UnarchivedOptions;
+
+  constructor(options: UnarchivedOptions) {
+    this.#options = options;
+  }
+
+  async take(limit: number): Promise<{ sessionId: string; sinceMs: number }[]> {
+    const { redis, keys, clock, owned } = this.#options;
+    const partitions = owned();
+    const each = String(Math.max(1, Math.ceil((2 * limit) / Math.max(1, partitions.length))));
+    const lists = await Promise.all(
+      partitions.map((partition) =>
+        redis.run(TAKE, [keys.partition(partition).unarchived], [clock(), each, String(TAKEN_MS)]),
+      ),
+    );
+    const taken: { sessionId: string; sinceMs: number }[] = [];
+    for (const list of lists) {
+      const [now, ...rest] = arrayOf(list);
+      for (let index = 0; index + 1 < rest.length; index += 2) {
+        const sinceMs = Math.max(0, numberOf(now) - numberOf(rest[index + 1]));
+        taken.push({ sessionId: textOf(rest[index]), sinceMs });
+      }
+    }
+    return taken;
+  }
+
+  async read(sessionId: string, maxMessages: number): Promise<UnarchivedSession | null> {
+    const { redis, keys } = this.#options;
+    const { document, flat, log, ended } = keys.session(sessionId);
+    const reply = arrayOf(await redis.run(READ, [document, flat, log, ended], [String(maxMessages)]));
+    if (reply.length === 0) return null;
+    const [text, fields, entries, endings] = reply;
+    const held = heldSession(sessionId, 0, textOf(text), fieldsOf(fields));
+    const { snapshot, version } = held;
+    const { epoch } = snapshot.document;
+    return {
+      document: snapshot.document,
+      version,
+      lastActivityAt: snapshot.lastActivityAt,
+      receipts: snapshot.receipts,
+      ended: arrayOf(endings).map((ending) => JSON.parse(textOf(ending)) as EndedSeat),
+      messages: arrayOf(entries).map((entry) => storedOf(sessionId, epoch, entry)),
+      durableSeq: snapshot.durableSeq,
+    };
+  }
+
+  async settle(session: UnarchivedSession): Promise<'done' | 'more' | 'gone'> {
+    const { redis, keys, clock, hotMessages, closedLifeMs } = this.#options;
+    const { document, version, messages, ended, receipts, durableSeq } = session;
+    const names = keys.session(document.id);
+    const partition = keys.partitionOf(document.id);
+    const reply = await redis.run(
+      SETTLE,
+      [names.flat, names.log, names.ended, partition.unarchived, partition.counts, names.document],
+      [
+        ...[clock(), document.id, String(document.epoch), String(messages.at(-1)?.seq ?? durableSeq), String(version)],
+        ...[String(ended.length), String(hotMessages), receiptsText(receipts), String(closedLifeMs)],
+      ],
+    );
+    const outcome = numberOf(reply);
+    return outcome === 1 ? 'done' : outcome === 0 ? 'more' : 'gone';
+  }
+}
+
+/** As `settle_archived.lua` writes them. */
+function receiptsText(receipts: UnarchivedSession['receipts']): string {
+  return [...receipts]
+    .map(([seatId, { delivered, read }]) => `r:${seatId}=${delivered} ${read}`)
+    .sort()
+    .join(',');
+}
+
+function storedOf(sessionId: string, epoch: number, entry: unknown): StoredMessage {
+  const [entryId, content] = arrayOf(entry);
+  const fields = fieldsOf(content);
+  const { id, from, type, bodyJson } = bodyOf(fields.get('m') ?? '');
+  const seq = Number.parseInt(textOf(entryId), 10);
+  const participantId = from === 'server' ? null : from;
+  return { sessionId, epoch, seq, id, participantId, type, bodyJson, sentAt: Number(fields.get('a')) };
+}

@@ -1,0 +1,155 @@
+import { within } from '../support/deadline.ts';
+import { eventually } from '../support/eventually.ts';
+import type { Random } from '../support/random.ts';
+import { check } from './checker.ts';
+import { Clients } from './clients.ts';
+import type { Pair } from './clients.ts';
+import { Deployment } from './deployment.ts';
+import type { DeploymentOptions } from './deployment.ts';
+import { EXPECTED } from './evidence.ts';
+import type { Evidence, Expectations, SessionEvidence } from './evidence.ts';
+import { Talking } from './recorder.ts';
+import { readPostgres, readRedisLog } from './stores.ts';
+import type { Verdict } from './verdict.ts';
+
+/** Far beyond what a healed deployment needs: they decide how long a failing run takes. */
+const SETTLE_MS = 30_000;
+const ARCHIVE_MS = 15_000;
+
+export interface ArenaOptions extends DeploymentOptions {
+  readonly pairs: number;
+  /** Messages per second over all clients. */
+  readonly perSecond: number;
+}
+
+/** Where a fault takes place: a deployment, clients that talk across it, and in the end the verdict. */
+export class Arena {
+  readonly deployment: Deployment;
+  readonly clients: Clients;
+  readonly random: Random;
+  readonly startedAt = performance.now();
+  /** What a scenario itself found wrong. */
+  readonly complaints: string[] = [];
+  readonly #perSecond: number;
+  #talking: Talking | null = null;
+
+  private constructor(deployment: Deployment, clients: Clients, random: Random, perSecond: number) {
+    this.deployment = deployment;
+    this.clients = clients;
+    this.random = random;
+    this.#perSecond = perSecond;
+  }
+
+  static async open({ pairs, perSecond, ...options }: ArenaOptions, random: Random): Promise<Arena> {
+    const deployment = await Deployment.start(options);
+    const clients = new Clients(deployment.instances);
+    const arena = new Arena(deployment, clients, random, perSecond);
+    try {
+      await clients.open(pairs);
+      return arena;
+    } catch (error) {
+      await arena.close();
+      throw error;
+    }
+  }
+
+  talk(): void {
+    this.#talking ??= new Talking(this.clients.recorders, this.#perSecond);
+  }
+
+  hush(): void {
+    this.#talking?.stop();
+    this.#talking = null;
+  }
+
+  /** Resolves after so many more acknowledgements, whoever gets them. */
+  acknowledgements(count: number): Promise<void> {
+    let seen = 0;
+    return new Promise((resolve) => {
+      for (const recorder of this.clients.recorders) {
+        const before = recorder.onOk;
+        recorder.onOk = (id) => {
+          before(id);
+          seen += 1;
+          if (seen === count) resolve();
+        };
+      }
+    });
+  }
+
+  /** One more message from everybody, beside what they talk; gives the milliseconds until all of them are acknowledged. */
+  async served(): Promise<number> {
+    const askedAt = performance.now();
+    const answers = this.clients.recorders.map((recorder) => {
+      const id = recorder.say();
+      const before = recorder.onOk;
+      return new Promise<void>((resolve) => {
+        recorder.onOk = (answered) => {
+          before(answered);
+          if (answered === id) resolve();
+        };
+      });
+    });
+    const unanswered = () => this.clients.recorders.filter(({ unsettled }) => unsettled.length > 0).length;
+    await within(SETTLE_MS, () => `an answer for ${unanswered()} clients`, Promise.all(answers));
+    return performance.now() - askedAt;
+  }
+
+  /** What a scenario demands beside the invariants. */
+  demand(isSo: boolean, complaint: () => string): void {
+    if (!isSo) this.complaints.push(complaint());
+  }
+
+  /** Waits until everything is quiet, reads all there is to read, and judges it. */
+  async judge(expected: Partial<Expectations> = {}): Promise<Verdict> {
+    this.hush();
+    this.deployment.heal();
+    for (const { network } of this.clients.placed) network.heal();
+    const sessions: SessionEvidence[] = [];
+    for (const pair of this.clients.pairs) sessions.push(await this.#evidenceOf(pair));
+    const evidence: Evidence = {
+      startedAt: this.startedAt,
+      sessions,
+      processes: this.deployment.instances.flatMap((instance) => instance.evidence()),
+      expected: { ...EXPECTED, ...expected },
+    };
+    return check(evidence);
+  }
+
+  async close(): Promise<void> {
+    this.hush();
+    await this.clients.close();
+    await this.deployment.stop();
+  }
+
+  async #evidenceOf({ sessionId, host, guest, teller }: Pair): Promise<SessionEvidence> {
+    const recorders = [host.recorder, guest.recorder];
+    // What does not settle is what the checker then finds missing: it says more than a deadline does.
+    const patiently = (waits: Promise<void>): Promise<void> =>
+      waits.catch((error: unknown) => {
+        this.complaints.push(error instanceof Error ? error.message : String(error));
+      });
+    await Promise.all(recorders.map((recorder) => patiently(recorder.settled(0, SETTLE_MS))));
+    const { lastSeq } = await eventually(() => teller.head(), SETTLE_MS);
+    await Promise.all(recorders.map((recorder) => patiently(recorder.settled(lastSeq, SETTLE_MS))));
+    const archived = async (): Promise<void> => {
+      const head = await teller.head();
+      if (head.durableSeq < head.lastSeq) throw new Error(`${sessionId} is archived to ${head.durableSeq} alone`);
+    };
+    await patiently(eventually(archived, ARCHIVE_MS));
+
+    const { redisCommand, databaseUrl } = this.deployment;
+    const histories = new Map<string, SessionEvidence['log']>();
+    for (const recorder of recorders) histories.set(recorder.record.client, await recorder.history());
+    return {
+      sessionId,
+      ...(await teller.head()),
+      // The host took its seat when the session began.
+      log: histories.get(host.recorder.record.client) ?? [],
+      records: recorders.map(({ record }) => record),
+      histories,
+      redis: redisCommand === null ? null : await readRedisLog(redisCommand, sessionId),
+      postgres: databaseUrl === null ? null : await readPostgres(databaseUrl, sessionId),
+    };
+  }
+}

@@ -1,0 +1,88 @@
+import { startTcpProxy } from '../support/tcp-proxy.ts';
+import type { ChooseTarget, TcpProxy } from '../support/tcp-proxy.ts';
+import type { Instance } from './instance.ts';
+import { LibraryRecorder } from './library-recorder.ts';
+import type { Opening, Recorder } from './recorder.ts';
+import { StockRecorder } from './stock-recorder.ts';
+
+/** A client, and its own way to the servers. */
+export interface Placed {
+  readonly recorder: Recorder;
+  readonly network: TcpProxy;
+  /** The instances that its connections went to, oldest first. */
+  readonly visited: readonly Instance[];
+}
+
+/** A session and its two participants, on different instances as long as nothing fails. */
+export interface Pair {
+  readonly sessionId: string;
+  readonly host: Placed;
+  readonly guest: Placed;
+  /** The one of the two that speaks the protocol itself: it tells what the server says of the session. */
+  readonly teller: StockRecorder;
+}
+
+function codeOf({ code, record }: Recorder): string {
+  if (code === null) throw new Error(`${record.client} got no code`);
+  return code;
+}
+
+/** The clients of a run, with a balancer before the instances: each connection of a client goes to the next instance. */
+export class Clients {
+  readonly pairs: Pair[] = [];
+  readonly #instances: readonly Instance[];
+  readonly #networks: TcpProxy[] = [];
+
+  constructor(instances: readonly Instance[]) {
+    this.#instances = instances;
+  }
+
+  get placed(): Placed[] {
+    return this.pairs.flatMap(({ host, guest }) => [host, guest]);
+  }
+
+  get recorders(): Recorder[] {
+    return this.placed.map(({ recorder }) => recorder);
+  }
+
+  /** Half of the hosts are stock clients, half of them use the library; their guests are of the other kind. */
+  async open(count: number): Promise<void> {
+    for (let index = 0; index < count; index += 1) {
+      const name = `pair-${String(this.pairs.length).padStart(2, '0')}`;
+      const isLibraryHost = index % 2 === 1;
+      const host = await this.#place(`${name}-host`, index, isLibraryHost, { kind: 'create' });
+      const { sessionId } = host.recorder.record;
+      const opening = { kind: 'join', code: codeOf(host.recorder) } as const;
+      const guest = await this.#place(`${name}-guest`, index + 1, !isLibraryHost, opening);
+      const teller = [host.recorder, guest.recorder].find((recorder) => recorder instanceof StockRecorder);
+      if (teller === undefined) throw new Error(`${name} has no stock client`);
+      this.pairs.push({ sessionId, host, guest, teller });
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const recorder of this.recorders) recorder.close();
+    await Promise.all(this.#networks.map((network) => network.close()));
+  }
+
+  async #place(name: string, first: number, isLibrary: boolean, opening: Opening): Promise<Placed> {
+    const visited: Instance[] = [];
+    const network = await startTcpProxy(this.#balance(first, visited));
+    this.#networks.push(network);
+    const url = `http://${network.host}:${network.port}`;
+    const open = isLibrary ? LibraryRecorder : StockRecorder;
+    return { recorder: await open.open(name, url, opening), network, visited };
+  }
+
+  #balance(first: number, visited: Instance[]): ChooseTarget {
+    let connection = first;
+    return (attempt) => {
+      if (attempt === 0) connection += 1;
+      const candidates = this.#instances.filter(({ isAccepting }) => isAccepting);
+      const instance = candidates[(connection - 1 + attempt) % candidates.length];
+      if (instance === undefined || attempt >= candidates.length) return null;
+      visited.push(instance);
+      return { host: '127.0.0.1', port: instance.server.port };
+    };
+  }
+}

@@ -1,0 +1,55 @@
+/** `npm run test:faults`: does to servers what can happen to them, and holds what came of it against the promise. */
+import prepareDataDirectory from '../support/global-setup.js';
+import { play } from './play.ts';
+import { SCENARIOS } from './scenarios/scenarios.ts';
+import { parseOptions, schedule, USAGE, UsageError } from './schedule.ts';
+import type { Planned, ScheduleOptions } from './schedule.ts';
+
+await main();
+
+async function main(): Promise<void> {
+  try {
+    const options = parseOptions(process.argv.slice(2), () => Date.now() % 1_000_000);
+    await prepareDataDirectory();
+    const failed = await runAll(options);
+    console.log(failed.length === 0 ? '\nall good' : `\nfailed, each can be repeated:\n${failed.join('\n')}`);
+    if (failed.length > 0) process.exitCode = 1;
+  } catch (error) {
+    process.exitCode = 1;
+    console.error(error instanceof UsageError ? `${error.message}\n${USAGE}` : error);
+  }
+}
+
+/** Gives the command for each scenario that failed. */
+async function runAll(options: ScheduleOptions): Promise<string[]> {
+  const endsAt = options.minutes === null ? 0 : performance.now() + options.minutes * 60_000;
+  const failed: string[] = [];
+  console.log(`seed ${options.seed}`);
+  for (const round of schedule(SCENARIOS, options)) {
+    for (const planned of round) {
+      if (!(await isGood(planned))) failed.push(`  ${commandFor(planned)}`);
+    }
+    if (performance.now() >= endsAt) break;
+  }
+  return failed;
+}
+
+async function isGood(planned: Planned): Promise<boolean> {
+  const { scenario, hotState, seed } = planned;
+  const startedAt = performance.now();
+  console.log(`\n${scenario.name} on ${hotState}, seed ${seed}: ${scenario.what}`);
+  try {
+    const { verdict, complaints, isGood: good } = await play(planned);
+    console.log(String(verdict));
+    for (const complaint of complaints) console.log(`complaint: ${complaint}`);
+    console.log(`${good ? 'good' : 'BAD'} after ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
+    return good;
+  } catch (error) {
+    console.log('BAD: the run itself failed', error);
+    return false;
+  }
+}
+
+function commandFor({ scenario, hotState, seed }: Planned): string {
+  return `npm run test:faults -- --only ${scenario.name} --state ${hotState} --seed ${seed}`;
+}

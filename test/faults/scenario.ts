@@ -1,0 +1,45 @@
+import type { Random } from '../support/random.ts';
+import type { Arena, ArenaOptions } from './arena.ts';
+import type { HotState } from './deployment.ts';
+import type { Expectations } from './evidence.ts';
+import type { ClientRecord } from './record.ts';
+
+/** One row of the table of faults. */
+export interface Scenario {
+  /** `F1`, `F2` … */
+  readonly name: string;
+  readonly what: string;
+  /** What it can run on; the first is what it runs on unless another is asked for. */
+  readonly hotStates: readonly HotState[];
+  arena(hotState: HotState): ArenaOptions;
+  readonly expected?: Partial<Expectations>;
+  /** Everybody talks already. Does the fault, heals it, and demands of the arena what is particular to it. */
+  run(arena: Arena, random: Random): Promise<void>;
+}
+
+/** What most scenarios need: three instances, or the only one that there can be. */
+export function threeInstances(hotState: HotState): ArenaOptions {
+  const isAlone = hotState === 'embedded';
+  return {
+    hotState,
+    instances: isAlone ? 1 : 3,
+    pairs: 4,
+    perSecond: isAlone ? 60 : 100,
+    env: { DRAIN_TIMEOUT: '10s' },
+  };
+}
+
+/** The longest time in which a client was without a served connection, until it was served again. */
+export function longestPauseMs({ kind, entries }: ClientRecord): number {
+  const back = kind === 'stock' ? 'resumed' : 'connected';
+  let lostAt: number | null = null;
+  let longest = 0;
+  for (const entry of entries) {
+    if (entry.kind === 'disconnected') lostAt ??= entry.at;
+    else if (entry.kind === back && lostAt !== null) {
+      longest = Math.max(longest, entry.at - lostAt);
+      lostAt = null;
+    }
+  }
+  return longest;
+}

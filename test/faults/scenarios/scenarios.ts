@@ -1,0 +1,13 @@
+import type { Scenario } from '../scenario.ts';
+import { f01 } from './f01-instance-killed.ts';
+import { f02 } from './f02-rolling-restart.ts';
+import { f04 } from './f04-redis-killed.ts';
+import { f05 } from './f05-redis-unreachable.ts';
+import { f06 } from './f06-redis-frozen.ts';
+import { f07 } from './f07-sentinel-failover.ts';
+import { f08 } from './f08-cluster-changes.ts';
+import { f09 } from './f09-redis-full.ts';
+import { f14 } from './f14-subscriber-cut.ts';
+import { f16 } from './f16-ack-lost.ts';
+
+export const SCENARIOS: readonly Scenario[] = [f01, f02, f04, f05, f06, f07, f08, f09, f14, f16];

@@ -1,0 +1,57 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Scenario } from './scenario.ts';
+import { SCENARIOS } from './scenarios/scenarios.ts';
+import { parseOptions, schedule, UsageError } from './schedule.ts';
+
+const FRESH = 77;
+
+function rounds(count: number, args: readonly string[], scenarios: readonly Scenario[] = SCENARIOS) {
+  const all = schedule(
+    scenarios,
+    parseOptions(args, () => FRESH),
+  );
+  return Array.from({ length: count }, () =>
+    all.next().value.map(({ scenario, hotState, seed }) => `${scenario.name} ${hotState} ${seed}`),
+  );
+}
+
+describe('schedule', () => {
+  it('is the same for the same seed, and another for another', () => {
+    expect(rounds(3, ['--seed', '5'])).toEqual(rounds(3, ['--seed', '5']));
+    expect(rounds(3, ['--seed', '5'])).not.toEqual(rounds(3, ['--seed', '6']));
+  });
+
+  it('has every scenario once in each round, and a seed of its own for each round', () => {
+    const three = rounds(3, ['--seed', '5']);
+    for (const round of three) {
+      expect(round.map((planned) => planned.split(' ')[0]).sort()).toEqual(SCENARIOS.map(({ name }) => name).sort());
+    }
+    expect(new Set(three.map(([planned]) => planned?.split(' ')[2])).size).toBe(3);
+  });
+
+  it('repeats one scenario of any round by the seed that was printed with it', () => {
+    const [, second = []] = rounds(2, ['--seed', '5']);
+    const printed = second.find((planned) => planned.startsWith('F4 ')) ?? '';
+    const [name = '', hotState = '', seed = ''] = printed.split(' ');
+    expect(rounds(1, ['--only', name, '--state', hotState, '--seed', seed])).toEqual([[printed]]);
+  });
+
+  it('takes what can run on the state that was asked for', () => {
+    const names = rounds(1, ['--state', 'embedded']).flat();
+    expect(names.map((planned) => planned.split(' ')[0]).sort()).toEqual(['F1', 'F16', 'F2']);
+    expect(rounds(1, [])[0]?.[0]).toContain(String(FRESH));
+  });
+
+  it.each([
+    [['--only', 'F99'], 'expected scenarios'],
+    [['--only', 'F7', '--state', 'embedded'], 'none of these scenarios runs on embedded'],
+    [['--seed', '1.5'], 'expected a whole number for --seed, got 1.5'],
+    [['--seed', ''], 'expected a whole number for --seed'],
+    [['--minutes', '0'], 'expected a number above 0 for --minutes'],
+    [['--state', 'disk'], 'expected one of embedded'],
+    [['--speed', '1'], '--speed'],
+  ])('refuses %j', (args, complaint) => {
+    expect(() => rounds(1, args)).toThrow(UsageError);
+    expect(() => rounds(1, args)).toThrow(complaint);
+  });
+});

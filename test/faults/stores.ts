@@ -1,0 +1,51 @@
+import pg from 'pg';
+import type { JsonValue, Message } from '../../protocol/session.ts';
+import { Keys } from '../../server/state/redis/keys.ts';
+import type { SessionEvidence } from './evidence.ts';
+
+/** One command to the server of Redis that has this key. */
+export type RedisCommand = (key: string, ...args: readonly string[]) => Promise<unknown>;
+
+const PREFIX = 'tandem';
+
+/** The hot log of a session, as Redis itself tells it. */
+export async function readRedisLog(command: RedisCommand, sessionId: string): Promise<SessionEvidence['redis']> {
+  const { log } = new Keys(PREFIX).session(sessionId);
+  const entries = await command(log, 'XRANGE', log, '-', '+');
+  if (!Array.isArray(entries)) throw new Error(`expected the entries of ${log}, received ${String(entries)}`);
+  return entries.map((entry: unknown) => {
+    const [name, fields] = entry as [string, string[]]; // By the protocol of Redis, version 2.
+    return { seq: Number(name.split('-')[0]), id: idIn(fields[fields.indexOf('m') + 1] ?? '') };
+  });
+}
+
+/** Every row of a session. */
+export async function readPostgres(url: string, sessionId: string): Promise<Message[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    const { rows } = await client.query<
+      Record<'seq' | 'id' | 'participant_id' | 'type' | 'body', string> & { sent_at: Date }
+    >(
+      `select seq::text, id, participant_id, type, body::text, sent_at from messages where session_id = $1
+       order by messages.seq`,
+      [sessionId],
+    );
+    return rows.map(({ seq, id, participant_id: from, type, body, sent_at: sentAt }) => ({
+      id,
+      seq: Number(seq),
+      sessionId,
+      from,
+      type,
+      body: JSON.parse(body) as JsonValue,
+      sentAt: sentAt.toISOString(),
+    }));
+  } finally {
+    await client.end();
+  }
+}
+
+/** The text of a message is JSON without its end: its number and its time are beside it. */
+function idIn(text: string): string | null {
+  return /^\{"id":"([^"]*)"/.exec(text)?.[1] ?? null;
+}
