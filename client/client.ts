@@ -369,7 +369,8 @@ function ownStorage(): api.SeatStorage | null {
   try {
     return (globalThis as { sessionStorage?: api.SeatStorage }).sessionStorage ?? null;
   } catch {
-    return null;
+    // Forbidden: every use of this fails, and so the application is told.
+    return {} as api.SeatStorage;
   }
 }
 
@@ -381,5 +382,5 @@ function originOf(url = ''): string {
   } catch {
     // Told below, together with the addresses of other kinds.
   }
-  throw new TandemError('INVALID_PAYLOAD', 'Expected the url of a server, such as https://tandem.example.');
+  throw new TandemError('INVALID_PAYLOAD', 'Expected the url of a server.');
 }

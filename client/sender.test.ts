@@ -141,6 +141,20 @@ describe('Sender', () => {
     expect(states()).toEqual(['a sending', 'b waiting']);
   });
 
+  it('waits out no limit when there is nothing to wait for', async () => {
+    sender.run();
+    write('a', 'b');
+    requests.refuse('RATE_LIMITED', 60_000);
+    await settled();
+    expect(states()).toEqual(['a limited', 'b waiting']);
+    sender.hurry();
+    await settled();
+    expect(idsAsked()).toEqual(['a', 'a']);
+    requests.refuse('SESSION_CLOSED');
+    await settled();
+    expect(told).toEqual(['failed a SESSION_CLOSED']);
+  });
+
   it('waits a little after a limit that names no time, and no longer for its number', async () => {
     sender.run();
     write('a');

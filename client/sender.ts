@@ -56,6 +56,12 @@ export class Sender {
     for (const entry of this.#outbox.queue) if (entry.state.kind !== 'limited') entry.notBefore = 0;
   }
 
+  /** No wait is worth it any more. */
+  hurry(): void {
+    for (const entry of this.#outbox.queue) entry.notBefore = 0;
+    this.pump();
+  }
+
   /** There is something to send, or the wait for it is over. */
   pump(): void {
     const [entry] = this.#outbox.queue;

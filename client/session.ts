@@ -143,7 +143,7 @@ export class TandemSession<B extends api.Bodies = api.AnyBodies, S extends api.B
     // The payload is what came over the wire; that it is of the application's map is the application's word.
     const off = this.#emitter.on(event, listener as unknown as (payload: api.SessionEvents[E]) => void);
     if (event === 'message') queueMicrotask(() => this.#delivery.heard());
-    if (event === 'unstored' && this.#isUnstored) queueMicrotask(() => this.#emitter.emit('unstored', undefined));
+    if (event === 'unstored' && this.#isUnstored) queueMicrotask(() => listener(undefined as never));
     return off;
   }
 
@@ -400,6 +400,8 @@ export class TandemSession<B extends api.Bodies = api.AnyBodies, S extends api.B
   #onClosed(reason: CloseReason): void {
     const wasClosed = this.isClosed && this.closeReason !== null;
     this.#changed(() => this.#view.close(reason));
+    // Nothing that waits for a limit will be taken any more: the server says so at once.
+    this.#delivery.sender.hurry();
     if (!wasClosed) this.#emitter.emit('closed', { reason });
   }
 
@@ -451,7 +453,7 @@ export class TandemSession<B extends api.Bodies = api.AnyBodies, S extends api.B
   }
 
   #noSeat(): TandemError {
-    return new TandemError('NOT_IN_SESSION', `This client has no seat in the session any more: ${this.#end?.reason}.`);
+    return new TandemError('NOT_IN_SESSION', `The seat has ended: ${this.#end?.reason}.`);
   }
 
   #setInfo(info: Session): void {
