@@ -178,7 +178,7 @@ module.exports = {
     ),
     never(
       'redis-only-in-state',
-      '^(protocol|web|server/(?!state/redis/|realtime/gateway\\.ts))',
+      '^(protocol|web|server/(?!state/redis/))',
       '^node_modules/(redis|@redis|@socket\\.io/redis-adapter)/',
       'one room talks to Redis',
     ),

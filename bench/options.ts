@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, types } from 'node:util';
 
-export const SCENARIO_NAMES = ['start', 'pair', 'fifty', 'open500', 'relay'] as const;
+export const SCENARIO_NAMES = ['start', 'pair', 'fifty', 'open500', 'cross', 'relay'] as const;
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];
 
 export interface Options {

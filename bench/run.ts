@@ -1,4 +1,5 @@
 /** `npm run bench`: starts servers, lets the generator load them, prints what was measured. It never fails by a figure. */
+import { runCrossScenario } from './cross.ts';
 import { formatFigures, type Figure } from './figures.ts';
 import { describeMachine } from './machine.ts';
 import { parseOptions, USAGE, UsageError, type Options, type ScenarioName } from './options.ts';
@@ -53,6 +54,8 @@ function runScenario(
       return runLoadScenario(FIFTY, options, workspace);
     case 'open500':
       return runLoadScenario(OPEN500, options, workspace);
+    case 'cross':
+      return runCrossScenario(options, workspace);
     case 'relay':
       return runRelayScenario(options, workspace);
   }

@@ -34,7 +34,7 @@ async function stop(): Promise<void> {
   isStopping = true;
   if (server === null) {
     // Nobody took the database over yet. One that did not start has left nothing behind.
-    await database.then(
+    await database?.then(
       (postgres) => postgres.stop(),
       () => undefined,
     );
@@ -50,22 +50,29 @@ process.on('SIGINT', () => void stop());
 
 // The database opens in a thread of its own while this one loads the rest of the code: half of a start is waiting for both.
 let onDatabaseEvent: EmbeddedPostgresOptions['onEvent'] = () => undefined;
-const database = startEmbeddedPostgres({
-  dataDir: config.dataDir,
-  onEvent: (event, error) => onDatabaseEvent(event, error),
-});
+const database =
+  config.database.kind === 'embedded'
+    ? startEmbeddedPostgres({
+        dataDir: config.dataDir,
+        onEvent: (event, error) => onDatabaseEvent(event, error),
+      })
+    : null;
 // Awaited by the server; until then a failure is nobody's.
-database.catch(() => undefined);
+database?.catch(() => undefined);
 
 const { createServer } = await import('./server.ts');
 if (!mustStop()) await run();
 
 async function run(): Promise<void> {
   server = createServer(config, {
-    startDatabase: (onEvent) => {
-      onDatabaseEvent = onEvent;
-      return database;
-    },
+    ...(database === null
+      ? {}
+      : {
+          startDatabase: (onEvent) => {
+            onDatabaseEvent = onEvent;
+            return database;
+          },
+        }),
     onFatal: crash,
   });
   try {

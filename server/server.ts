@@ -4,7 +4,8 @@ import type { Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { v7 as uuidv7 } from 'uuid';
-import { openBackbone, type Backbone, type HotState } from './backbone.ts';
+import type { Backbone, HotState } from './backbone/backbone.ts';
+import { openBackbone } from './backbone/open-backbone.ts';
 import type { Config } from './config.ts';
 import { DataDirectoryInUseError } from './durable/data-directory-lock.ts';
 import type { EmbeddedPostgres, EmbeddedPostgresOptions } from './durable/embedded.ts';
@@ -17,6 +18,8 @@ import type { Job } from './jobs/loop.ts';
 import { createSweeper } from './jobs/sweeper.ts';
 import { createClientIp } from './limits/client-ip.ts';
 import { limitRequests } from './limits/limit-rules.ts';
+import { createOverloadWatch, type OverloadWatch } from './limits/overload.ts';
+import { createDetailedHealth, type DetailedHealth } from './observability/health-detailed.ts';
 import { createHealth, type Health } from './observability/health.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
 import { createMetrics, type Metrics } from './observability/metrics.ts';
@@ -170,17 +173,21 @@ interface Running {
 /** Builds the rest in the order of its dependencies, restores the sessions, and listens. */
 async function serve(parts: Parts): Promise<Running> {
   const { config, durable, backbone, logger, metrics, instanceId, onFault } = parts;
-  const { now, limits, adapterClients } = backbone;
+  const { now, limits, adapter } = backbone;
   const clientIp = createClientIp(config.trustProxy);
+  const overload = createOverloadWatch((isOverloaded) => {
+    logger.warn('security_event', { reason: isOverloaded ? 'overloaded' : 'overload_over' });
+  });
   const gateway = new Gateway({
     transports: config.socketTransports,
     corsOrigins: config.corsOrigins,
     publicUrl: config.publicUrl,
     maxConnections: MAX_CONNECTIONS,
+    isOverloaded: () => overload.isOverloaded(),
     clientIp,
     rules: config.limits,
     limits,
-    adapterClients,
+    adapter,
     now,
     logger,
     metrics,
@@ -226,7 +233,12 @@ async function serve(parts: Parts): Promise<Running> {
     databaseUp: () => health.ready().checks.database.status === 'ok',
     redisUp: () => health.ready().checks.redis.status === 'ok',
   });
-  const http = createEdge(parts, gateway, health, clientIp);
+  const http = createEdge(
+    parts,
+    gateway,
+    { health, detailedHealth: detailedHealthOf(parts, hot, gateway, health) },
+    clientIp,
+  );
   health.start();
   try {
     await listen(http, config);
@@ -237,6 +249,7 @@ async function serve(parts: Parts): Promise<Running> {
     throw error;
   }
   metrics.start();
+  overload.start();
   for (const job of jobs) job.start();
   // Whoever reads that the server has started finds it ready.
   await health.looked();
@@ -247,7 +260,7 @@ async function serve(parts: Parts): Promise<Running> {
     stop: async () => {
       isDraining = true;
       logger.info('drain_started', { count: gateway.connectionCount });
-      await stopAll({ parts, gateway, hot, jobs, health, http });
+      await stopAll({ parts, gateway, hot, jobs, health, overload, http });
     },
   };
 }
@@ -312,18 +325,48 @@ function observeState(metrics: Metrics, { state, archiveLagMs }: HotState, gatew
   });
 }
 
+function detailedHealthOf(
+  { config, durable, backbone, logger, metrics }: Parts,
+  hot: HotState,
+  gateway: Gateway,
+  health: Health,
+): DetailedHealth {
+  return createDetailedHealth({
+    health,
+    version: VERSION,
+    durability: backbone.durability,
+    eventLoopLagSeconds: () => metrics.json().eventLoop.lagSeconds,
+    cacheType: backbone.kind,
+    cache: hot.inspect,
+    storageDir: durable.kind === 'embedded' ? config.dataDir : config.log.dir,
+    droppedLogLines: () => logger.dropped(),
+    stats: () => {
+      const { sessions, participants } = hot.state.counts();
+      return {
+        sessions: sessions.waiting + sessions.paired,
+        participants: participants.online + participants.away,
+        connections: gateway.connectionCount,
+        // There are no accounts in this version.
+        users: 0,
+        messages: metrics.json().messages,
+      };
+    },
+  });
+}
+
 function createEdge(
   { config, overrides, logger, metrics }: Parts,
   gateway: Gateway,
-  health: Health,
+  reports: { health: Health; detailedHealth: DetailedHealth },
   clientIp: ReturnType<typeof createClientIp>,
 ): HttpServer {
   const app = createApp({
-    health,
+    ...reports,
     metrics,
     logger,
     clientIp,
     webDir: overrides.webDir ?? WEB_DIRECTORY,
+    adminToken: config.adminToken,
     metricsToken: config.metricsToken,
     corsOrigins: config.corsOrigins,
     isProduction: config.nodeEnv === 'production',
@@ -372,9 +415,10 @@ async function stopAll(running: {
   hot: HotState;
   jobs: readonly Job[];
   health: Health;
+  overload: OverloadWatch;
   http: HttpServer;
 }): Promise<void> {
-  const { parts, gateway, hot, jobs, health, http } = running;
+  const { parts, gateway, hot, jobs, health, overload, http } = running;
   const { config, logger, metrics, durable, backbone } = parts;
   const { delayMs, timeoutMs } = config.drain;
   const noticeMs = Math.min(DRAIN_NOTICE_MS, timeoutMs / 4);
@@ -403,7 +447,15 @@ async function stopAll(running: {
       { name: 'sockets', atMostMs: 2000, atLeastMs, run: () => gateway.stop() },
       { name: 'http', atMostMs: 2000, atLeastMs, run: () => closeHttp(http) },
       // Its reports stay readable; what it looks at is about to go. It waits for nothing.
-      { name: 'health', atMostMs: 500, atLeastMs: 0, run: () => health.stop() },
+      {
+        name: 'health',
+        atMostMs: 500,
+        atLeastMs: 0,
+        run: () => {
+          health.stop();
+          overload.stop();
+        },
+      },
       { name: 'state', atMostMs: 5000, atLeastMs, run: () => hot.state.stop() },
       { name: 'database', atMostMs: 6000, atLeastMs, run: () => Promise.all([backbone.close(), durable.close()]) },
       {

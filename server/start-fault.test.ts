@@ -1,7 +1,7 @@
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { UnmetDurabilityError } from './backbone-redis.ts';
+import { UnmetDurabilityError } from './backbone/redis-backbone.ts';
 import { loadConfig, type Config } from './config.ts';
 import { exitCodeOf, startFault } from './start-fault.ts';
 

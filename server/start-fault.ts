@@ -63,7 +63,7 @@ export function startFault(error: unknown, { host, port, dataDir }: Config): str
 export function exitCodeOf(error: unknown): 1 | 78 {
   // By name: its class is loaded with the store, which a process that starts has no time for here.
   for (let reason = error; reason instanceof Error; reason = reason.cause) {
-    if (reason.name === 'UnmetDurabilityError') return 78;
+    if (reason.name === 'UnmetDurabilityError' || reason.name === 'ForeignRedisError') return 78;
   }
   return 1;
 }

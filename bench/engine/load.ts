@@ -15,7 +15,12 @@ const CONNECTING_AT_ONCE = 10;
 export async function runLoad(plan: Plan): Promise<LoadResult> {
   const meter = new Meter();
   const errors = new Tally();
-  const pairs = await connectPairs(plan, { bodyBytes: plan.bodyBytes, meter, errors });
+  const pairs = await connectPairs(plan, {
+    receiverAddress: plan.receiverAddress,
+    bodyBytes: plan.bodyBytes,
+    meter,
+    errors,
+  });
 
   const measured = measureWindow(plan, meter);
   const forMs = plan.warmupMs + plan.durationMs;

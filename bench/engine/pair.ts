@@ -37,7 +37,10 @@ export class Pair {
 
   /** Connects both, creates a session and joins it. */
   static async connect(index: number, address: string, options: PairOptions): Promise<Pair> {
-    const [sender, receiver] = await Promise.all([BenchClient.connect(address), BenchClient.connect(address)]);
+    const [sender, receiver] = await Promise.all([
+      BenchClient.connect(address),
+      BenchClient.connect(options.receiverAddress ?? address),
+    ]);
     const { session } = created.parse(await sender.request('session:create', {}));
     const paired = Promise.all([sender.next('session:paired'), receiver.next('session:paired')]);
     await Promise.all([receiver.request('session:join', { code: session.code }), paired]);
@@ -98,6 +101,8 @@ export class Pair {
 }
 
 export interface PairOptions {
+  /** Where B connects when it is not where A does. */
+  receiverAddress?: string | undefined;
   bodyBytes: number;
   meter: Meter;
   errors: Tally;

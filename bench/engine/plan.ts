@@ -4,6 +4,8 @@ import { z } from 'zod';
 export const planSchema = z.strictObject({
   /** `host:port` of the server. */
   address: z.string(),
+  /** Of the server that B of each pair connects to, when it is another one. */
+  receiverAddress: z.string().optional(),
   /** Process whose CPU and memory are read, when it runs on this machine. */
   serverPid: z.int().positive(),
   loop: z.discriminatedUnion('kind', [

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import express, { type Request, type Response } from 'express';
 import { TandemError } from '../../protocol/errors.ts';
 import type { ClientIp } from '../limits/client-ip.ts';
+import type { DetailedHealth } from '../observability/health-detailed.ts';
 import type { Health } from '../observability/health.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
@@ -12,6 +13,7 @@ import { hostGuard } from './middleware/host-guard.ts';
 import { pathGuard } from './middleware/path-guard.ts';
 import { openContext } from './middleware/request-context.ts';
 import { securityHeaders } from './middleware/security-headers.ts';
+import { createTokenGuard } from './middleware/token-guard.ts';
 import { noRoute } from './no-route.ts';
 import { healthRoutes } from './routes/health.ts';
 import { metricsRoutes } from './routes/metrics.ts';
@@ -19,11 +21,15 @@ import { pageRoutes } from './routes/pages.ts';
 
 export interface AppOptions {
   health: Health;
+  detailedHealth: DetailedHealth;
   metrics: Metrics;
   logger: Logger;
   clientIp: (request: IncomingMessage) => ClientIp;
   /** Directory of the built pages; what is missing in it is a 404. */
   webDir: string;
+  /** Null: nobody may read what is an operator's. */
+  adminToken: string | null;
+  /** Null: anybody may read the metrics. */
   metricsToken: string | null;
   /** Origins other than our own that may read the API. */
   corsOrigins: '*' | readonly string[];
@@ -32,7 +38,8 @@ export interface AppOptions {
 
 /** Everything that is spoken over HTTP. The order of the handlers is the order of the checks. */
 export function createApp(options: AppOptions): RequestListener {
-  const { health, metrics, logger, clientIp, metricsToken } = options;
+  const { health, detailedHealth, metrics, logger, clientIp, adminToken, metricsToken } = options;
+  const guard = createTokenGuard({ metrics, logger, clientIp });
   const app = express();
   app.disable('x-powered-by');
   // Repeated and bracketed parameters stay what they are, so that a route can refuse them.
@@ -45,8 +52,8 @@ export function createApp(options: AppOptions): RequestListener {
     response.setHeader('Cache-Control', 'no-store');
     next();
   });
-  app.use(healthRoutes(health));
-  app.use(metricsRoutes({ metrics, logger, clientIp, metricsToken }));
+  app.use(healthRoutes({ health, detailedHealth, guard, adminToken }));
+  app.use(metricsRoutes({ metrics, guard, metricsToken }));
   app.use(pageRoutes(resolve(options.webDir)));
   app.use((request, _response, next) => {
     next(new TandemError('UNKNOWN_COMMAND', noRoute(request)));

@@ -1,3 +1,4 @@
+import { TandemError } from '../../protocol/errors.ts';
 import {
   DivergenceError,
   RefusedCommitError,
@@ -16,6 +17,9 @@ const SESSIONS = 100;
 const MESSAGES_OF_SESSION = 500;
 /** Messages of one transaction: it must end well within the deadline of a statement. */
 const MESSAGES_OF_BATCH = 2000;
+const BYTES_OF_BATCH = 4 * 1024 * 1024;
+/** Sessions whose messages are held in memory. */
+const READ_AT_ONCE = 50;
 
 export interface ArchiverOptions {
   source: ArchiveSource;
@@ -24,22 +28,28 @@ export interface ArchiverOptions {
   onTurn: (isWell: boolean, error?: unknown) => void;
   /** A session that the archive contradicts or does not take: an alarm, the others go on. */
   onPoison: (sessionId: string, error: unknown) => void;
+  /** Monotonic milliseconds. */
+  clock?: () => number;
 }
 
 export interface Archiver extends Job {
   /** Archives one session now, for whoever must not answer before; false when that did not work in time. */
   archive(sessionId: string): Promise<boolean>;
-  /** How long the oldest of what was taken last had been waiting. */
+  /** How long the oldest of what was taken last had been waiting; as long as it cannot be stored, it still is. */
   lagMs(): number;
 }
 
 /** Moves what the hot state has into the durable store. Nothing is dropped on the way: what fails comes again. */
-export function createArchiver({ source, durable, onTurn, onPoison }: ArchiverOptions): Archiver {
+export function createArchiver(options: ArchiverOptions): Archiver {
+  const { source, durable, onTurn, onPoison, clock = () => performance.now() } = options;
   let timer: NodeJS.Timeout | null = null;
   let running: Promise<void> = Promise.resolve();
   let isStopped = true;
   let isWell = true;
   let lag = 0;
+  // What was taken and could not be stored is tried again first: it is handed out to nobody else for a while, and a
+  // round without it would look as if all were well.
+  let pending: { readonly sessionId: string; readonly sinceAt: number }[] = [];
 
   const turn = (well: boolean, error?: unknown) => {
     if (well === isWell) return;
@@ -73,25 +83,32 @@ export function createArchiver({ source, durable, onTurn, onPoison }: ArchiverOp
     return outcomes.includes('more');
   };
 
+  /** A session that cannot be read must not keep the others from the archive; a store that cannot be asked keeps all. */
+  const readAll = async (sessionIds: readonly string[]): Promise<UnarchivedSession[]> => {
+    const reads = await Promise.allSettled(sessionIds.map((id) => source.read(id, MESSAGES_OF_SESSION)));
+    const found: UnarchivedSession[] = [];
+    for (const [index, result] of reads.entries()) {
+      if (result.status === 'fulfilled') {
+        if (result.value !== null) found.push(result.value);
+      } else if (result.reason instanceof TandemError) throw result.reason;
+      else onPoison(sessionIds[index] ?? '', result.reason);
+    }
+    return found;
+  };
+
   /** True when there is more to do at once. */
   const round = async (): Promise<boolean> => {
-    const taken = await source.take(SESSIONS);
-    lag = Math.max(0, ...taken.map(({ sinceMs }) => sinceMs));
-    let hasMore = taken.length >= SESSIONS;
-    let batch: UnarchivedSession[] = [];
-    let messages = 0;
-    const read = await Promise.all(taken.map(({ sessionId }) => source.read(sessionId, MESSAGES_OF_SESSION)));
-    for (const session of read) {
-      if (session === null) continue;
-      if (messages + session.messages.length > MESSAGES_OF_BATCH && batch.length > 0) {
-        hasMore = (await store(batch)) || hasMore;
-        batch = [];
-        messages = 0;
-      }
-      batch.push(session);
-      messages += session.messages.length;
+    if (pending.length === 0) {
+      const taken = await source.take(SESSIONS);
+      lag = Math.max(0, ...taken.map(({ sinceMs }) => sinceMs));
+      pending = taken.map(({ sessionId, sinceMs }) => ({ sessionId, sinceAt: clock() - sinceMs }));
     }
-    if (batch.length > 0) hasMore = (await store(batch)) || hasMore;
+    let hasMore = pending.length >= SESSIONS;
+    while (pending.length > 0) {
+      const group = pending.slice(0, READ_AT_ONCE).map(({ sessionId }) => sessionId);
+      for (const batch of batchesOf(await readAll(group))) hasMore = (await store(batch)) || hasMore;
+      pending = pending.slice(group.length);
+    }
     return hasMore;
   };
 
@@ -135,7 +152,8 @@ export function createArchiver({ source, durable, onTurn, onPoison }: ArchiverOp
           const session = await source.read(sessionId, MESSAGES_OF_SESSION);
           if (session === null) return false;
           await durable.commit(batchOf([session]));
-          if ((await source.settle(session)) !== 'more') return true;
+          const outcome = await source.settle(session);
+          if (outcome !== 'more') return outcome === 'done';
         }
         return false;
       } catch (error) {
@@ -143,8 +161,26 @@ export function createArchiver({ source, durable, onTurn, onPoison }: ArchiverOp
         return false;
       }
     },
-    lagMs: () => lag,
+    lagMs: () => pending.reduce((most, { sinceAt }) => Math.max(most, clock() - sinceAt), lag),
   };
+}
+
+/** In their order; more than one only when they would be too much for one transaction. */
+function batchesOf(sessions: readonly UnarchivedSession[]): UnarchivedSession[][] {
+  const batches: UnarchivedSession[][] = [];
+  let [messages, bytes] = [0, 0];
+  for (const session of sessions) {
+    const ownBytes = session.messages.reduce((sum, { bodyJson }) => sum + bodyJson.length, 0);
+    const fits = messages + session.messages.length <= MESSAGES_OF_BATCH && bytes + ownBytes <= BYTES_OF_BATCH;
+    const batch = batches.at(-1);
+    if (batch === undefined || !fits) {
+      batches.push([session]);
+      [messages, bytes] = [0, 0];
+    } else batch.push(session);
+    messages += session.messages.length;
+    bytes += ownBytes;
+  }
+  return batches;
 }
 
 function isRefusal(error: unknown): boolean {

@@ -6,6 +6,8 @@ const BEAT_MS = 1000;
 const DEAD_MS = 10_000;
 /** A round that took longer says nothing about others: it was this instance, or its Redis, that stood still. */
 const UNHEALTHY_MS = 3000;
+/** Sessions of a dead instance that are worked on together: there may be ten thousand, and others want to be served. */
+const RELEASED_AT_ONCE = 50;
 
 export interface MembershipOptions {
   deployment: Deployment;
@@ -31,7 +33,9 @@ interface Heartbeat {
 export function createMembership(options: MembershipOptions): Job {
   const { deployment, instanceId, partitions, onShare, onLost, onError, clock = () => performance.now() } = options;
   const known = new Map<string, Heartbeat>();
+  const releasing = new Map<string, Promise<void>>();
   let lookedAt: number | null = null;
+  let isStopped = false;
 
   const round = async () => {
     const startedAt = clock();
@@ -51,14 +55,27 @@ export function createMembership(options: MembershipOptions): Job {
       (partition) => ownerOf(partition, living) === instanceId,
     );
     await onShare(own, living.length);
-    for (const id of known.keys()) if (!living.includes(id)) await release(id, own);
+    for (const id of known.keys()) {
+      if (living.includes(id) || releasing.has(id)) continue;
+      // Not awaited: a round that takes long would make this instance look dead.
+      const released = release(id, own).catch(onError);
+      releasing.set(id, released);
+      void released.then(() => releasing.delete(id));
+    }
   };
+
+  const isDead = (id: string) => !isStopped && (known.get(id)?.stillMs ?? 0) >= DEAD_MS;
 
   const release = async (dead: string, own: readonly number[]) => {
     const sessionIds = await deployment.heldBy(dead, own);
-    const results = await Promise.allSettled(sessionIds.map((sessionId) => onLost(sessionId, dead)));
-    for (const result of results) if (result.status === 'rejected') onError(result.reason);
-    if (await deployment.forget(dead)) known.delete(dead);
+    for (let from = 0; from < sessionIds.length; from += RELEASED_AT_ONCE) {
+      const some = sessionIds.slice(from, from + RELEASED_AT_ONCE);
+      const results = await Promise.allSettled(some.map((sessionId) => onLost(sessionId, dead)));
+      for (const result of results) if (result.status === 'rejected') onError(result.reason);
+      // It is back, or this instance could not look: then what it holds is not lost.
+      if (!isDead(dead)) return;
+    }
+    if (isDead(dead) && (await deployment.forget(dead))) known.delete(dead);
   };
 
   const loop = createLoop(BEAT_MS, round, (error) => {
@@ -68,9 +85,14 @@ export function createMembership(options: MembershipOptions): Job {
     onError(error);
   });
   return {
-    start: () => loop.start(),
+    start: () => {
+      isStopped = false;
+      loop.start();
+    },
     stop: async () => {
+      isStopped = true;
       await loop.stop();
+      await Promise.all(releasing.values());
       await deployment.forget(instanceId).catch(onError);
     },
   };

@@ -40,7 +40,7 @@ export class Overload {
     if (worst.lagMs >= STALL_MS && worst.endedAt === now) this.#begin(now);
     else if (meanLagMs(this.#ticks.filter((each) => each !== worst)) >= LATE_MS) this.#begin(now);
     else if (now - this.#begunAt >= QUIET_MS) {
-      const recent = this.#ticks.filter(({ endedAt, elapsedMs: took }) => now - (endedAt - took) <= QUIET_MS);
+      const recent = this.#ticks.filter(({ endedAt }) => now - endedAt < QUIET_MS);
       if (meanLagMs(recent) < IN_TIME_MS) this.#isOver = true;
     }
   }
@@ -63,19 +63,34 @@ function meanLagMs(ticks: readonly Tick[]): number {
 }
 
 export interface OverloadWatch {
-  isOverloaded(): boolean;
-  /** May be called twice. */
+  /** Both may be called twice. Before the start nothing is overloaded. */
+  start(): void;
   stop(): void;
+  isOverloaded(): boolean;
 }
 
-/** Watches the event loop of this process from now on. `onTurn` is told when it becomes overloaded, and when it is over. */
-export function watchOverload(onTurn: (isOverloaded: boolean) => void): OverloadWatch {
-  const overload = new Overload(performance.now());
-  const timer = setInterval(() => {
-    const before = overload.isNow;
-    overload.tick(performance.now());
-    if (overload.isNow !== before) onTurn(overload.isNow);
-  }, TICK_MS);
-  timer.unref();
-  return { isOverloaded: () => overload.isNow, stop: () => clearInterval(timer) };
+/** Watches the event loop of this process. `onTurn` is told when it becomes overloaded, and when that is over. */
+export function createOverloadWatch(onTurn: (isOverloaded: boolean) => void): OverloadWatch {
+  let overload: Overload | null = null;
+  let timer: NodeJS.Timeout | null = null;
+  const isOverloaded = () => overload?.isNow ?? false;
+  return {
+    start: () => {
+      if (timer !== null) return;
+      const started = new Overload(performance.now());
+      overload = started;
+      timer = setInterval(() => {
+        const before = started.isNow;
+        started.tick(performance.now());
+        if (started.isNow !== before) onTurn(started.isNow);
+      }, TICK_MS);
+      timer.unref();
+    },
+    stop: () => {
+      if (timer !== null) clearInterval(timer);
+      timer = null;
+      overload = null;
+    },
+    isOverloaded,
+  };
 }

@@ -48,6 +48,8 @@ export interface MetricsSummary {
   connections: number;
   sessions: Record<SessionStatus, number>;
   participants: Record<Presence, number>;
+  /** Accepted since the start. */
+  messages: number;
 }
 
 export interface Metrics {
@@ -93,6 +95,7 @@ export function createMetrics({ version }: { version: string }): Metrics {
   const all = Registry.merge([registry, processMetrics()]);
   const lag = createEventLoopLag();
   const sources: MetricSources = {};
+  let messages = 0;
   catalogue.build.set({ version }, 1);
   mirror(catalogue.connections, () => sources.connections?.());
   mirror(catalogue.sendBuffer, () => sources.sendBufferBytes?.());
@@ -132,7 +135,10 @@ export function createMetrics({ version }: { version: string }): Metrics {
       catalogue.commands.inc({ command, outcome: code.toLowerCase() });
       commands.get(command)?.seconds.observe(seconds);
     },
-    messageAppended: () => catalogue.messages.inc(),
+    messageAppended: () => {
+      messages += 1;
+      catalogue.messages.inc();
+    },
     messageDelivered: (seconds) => catalogue.deliverySeconds.observe(seconds),
     signalSent: () => catalogue.signals.inc(),
     pairing: (outcome) => catalogue.pairings.inc({ outcome }),
@@ -176,6 +182,7 @@ export function createMetrics({ version }: { version: string }): Metrics {
         connections: read(sources.connections) ?? 0,
         sessions: { waiting: 0, paired: 0, closed: 0, ...read(sources.sessions) },
         participants: { online: 0, away: 0, ...read(sources.participants) },
+        messages,
       };
     },
   };

@@ -1,9 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createShardedAdapter } from '@socket.io/redis-adapter';
 import { Server as EngineServer } from 'engine.io';
-import { Server } from 'socket.io';
+import { Server, type ServerOptions } from 'socket.io';
 import { ERRORS, TandemError, type ErrorCode } from '../../protocol/errors.ts';
 import type { Events } from '../../protocol/events.ts';
 import { isLimitName, SIZES } from '../../protocol/limits.ts';
@@ -46,7 +45,7 @@ export interface GatewayOptions {
   rules: LimitRules;
   limits: Limits;
   /** How instances hear each other's events; null for a process that is alone. */
-  adapterClients: { publisher: unknown; subscriber: unknown; channelPrefix: string } | null;
+  adapter: NonNullable<ServerOptions['adapter']> | null;
   now: () => number;
   logger: Logger;
   metrics: Metrics;
@@ -93,24 +92,17 @@ export class Gateway {
       this.#openIds.add(conn.id);
       conn.once('close', () => this.#openIds.delete(conn.id));
     });
-    const { adapterClients } = options;
+    const { adapter } = options;
     this.#io = new Server({
       serveClient: false,
       connectTimeout: CONNECT_TIMEOUT_MS,
-      ...(adapterClients === null
-        ? {}
-        : {
-            adapter: createShardedAdapter(adapterClients.publisher, adapterClients.subscriber, {
-              channelPrefix: adapterClients.channelPrefix,
-              subscriptionMode: 'dynamic',
-            }),
-          }),
+      ...(adapter === null ? {} : { adapter }),
     });
     this.#io.bind(this.#engine);
     this.rooms = new Rooms({
       io: this.#io,
       onOrphan: (seat) => this.#lose(seat),
-      isShared: adapterClients !== null,
+      isShared: adapter !== null,
     });
     this.#gate = {
       corsOrigins,

@@ -126,7 +126,9 @@ export class SessionService {
         return;
       } catch (error) {
         // Only an outage is worth the wait; a fault of ours would come again.
-        if (!(error instanceof TandemError) || error.code !== 'UNAVAILABLE' || isStopping()) throw error;
+        if (!(error instanceof TandemError) || error.code !== 'UNAVAILABLE') throw error;
+        // The seats of a process that ended are released by whoever runs on, or starts next.
+        if (isStopping()) return;
         await delay(waitMs);
       }
     }

@@ -10,12 +10,25 @@ import { afterAll, beforeAll, beforeEach, expect } from '@jest/globals';
 import { createApp, type AppOptions } from '../../server/http/app.ts';
 import { hardenServer, SERVER_OPTIONS } from '../../server/http/harden-server.ts';
 import { createClientIp } from '../../server/limits/client-ip.ts';
+import { createDetailedHealth, type DetailedHealthOptions } from '../../server/observability/health-detailed.ts';
 import { createHealth, type Health } from '../../server/observability/health.ts';
 import { createLogger, type Logger } from '../../server/observability/logger.ts';
 import { createMetrics, type Metrics } from '../../server/observability/metrics.ts';
 
 /** What `/assets/large-3F2A9C1B.js` (with both variants) and `/client/tandem.js` (with `.gz` alone) hold. */
 export const LARGE_SCRIPT = `export const numbers = [${Array.from({ length: 999 }, (_, number) => number).join()}];\n`;
+
+/** What a detailed report is made of, apart from the health that it repeats. */
+export const DETAILED: Omit<DetailedHealthOptions, 'health'> = {
+  version: '1.2.3',
+  durability: () => 'archived',
+  eventLoopLagSeconds: () => 0.001,
+  cacheType: 'memory',
+  cache: () => Promise.resolve({ hits: 3, misses: 1, totalKeys: 2, memoryUsedBytes: 4096 }),
+  storageDir: tmpdir(),
+  droppedLogLines: () => 0,
+  stats: () => ({ sessions: 1, participants: 2, connections: 2, users: 0, messages: 5 }),
+};
 
 /** The Express app on a free port, behind the bounds of the real server, with pages of its own and a health that tests can turn. */
 export class AppStage {
@@ -106,10 +119,12 @@ export class AppStage {
   async #listen(options: Partial<AppOptions> = {}): Promise<{ server: Server; url: string }> {
     const app = createApp({
       health: this.health,
+      detailedHealth: createDetailedHealth({ ...DETAILED, health: this.health }),
       metrics: this.metrics,
       logger: this.#logger,
       clientIp: createClientIp({ kind: 'hops', hops: 0 }),
       webDir: this.webDir,
+      adminToken: null,
       metricsToken: null,
       corsOrigins: ['https://app.example'],
       isProduction: false,

@@ -3,8 +3,7 @@
  * one takes seconds, copying it a fraction. It is kept under node_modules/.cache until PGlite, its settings or the
  * migrations change.
  */
-import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { access, mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
@@ -19,22 +18,6 @@ export default async function setup() {
   if (!(await exists(directory))) await make(directory);
   // Read by copyDataDirectory: the processes of the tests inherit the environment of this one.
   process.env.TANDEM_TEST_DATA_DIRECTORY = directory;
-  // Read by sharedStores.
-  if (process.env.TEST_STATE === 'redis') process.env.TANDEM_TEST_STORES = await startStores();
-}
-
-/** Where Redis and Postgres of this run are: those of `TEST_REDIS_URL` and `TEST_DATABASE_URL`, or else started for it. */
-async function startStores() {
-  const { TEST_REDIS_URL: redis = '', TEST_DATABASE_URL: database = '' } = process.env;
-  if (redis !== '' && database !== '') return JSON.stringify({ redis, database });
-  const script = path.join(import.meta.dirname, 'run-stores.ts');
-  const child = spawn(process.execPath, ['--import', 'tsx', script], { cwd: root, stdio: ['pipe', 'pipe', 'inherit'] });
-  const [line] = await Promise.race([once(child.stdout, 'data'), once(child, 'exit')]);
-  if (child.exitCode !== null) throw new Error('Redis and Postgres for the tests did not start');
-  // It ends when its input does, with this process: nobody waits for it.
-  child.unref();
-  for (const pipe of [child.stdin, child.stdout]) /** @type {import('node:net').Socket} */ (/** @type {unknown} */ (pipe)).unref();
-  return String(line);
 }
 
 async function digest() {

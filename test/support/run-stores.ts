@@ -1,5 +1,5 @@
 /**
- * Redis and Postgres for a whole run of the tests: `node --import tsx run-stores.ts` says on one line where they are, and
+ * Redis and Postgres for all tests of one process: `node --import tsx run-stores.ts` says on one line where they are, and
  * ends them when its input ends, which is when the tests are gone, however they went.
  */
 import { once } from 'node:events';

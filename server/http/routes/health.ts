@@ -1,9 +1,19 @@
 import { Router, type RequestHandler, type Response } from 'express';
+import type { DetailedHealth } from '../../observability/health-detailed.ts';
 import type { Health } from '../../observability/health.ts';
+import type { TokenGuard } from '../middleware/token-guard.ts';
 import { resource } from './resource.ts';
 
-/** Health for orchestrators and balancers. `/health` and `/api/v1/health` are the same report. */
-export function healthRoutes(health: Health): Router {
+export interface HealthRouteOptions {
+  health: Health;
+  detailedHealth: DetailedHealth;
+  guard: TokenGuard;
+  /** Null: nobody may read the detailed report. */
+  adminToken: string | null;
+}
+
+/** Health for orchestrators, balancers and operators. `/health` and `/api/v1/health` are the same report. */
+export function healthRoutes({ health, detailedHealth, guard, adminToken }: HealthRouteOptions): Router {
   const router = Router();
   const summary: RequestHandler = (_request, response) => {
     const report = health.summary();
@@ -18,6 +28,13 @@ export function healthRoutes(health: Health): Router {
   });
   resource(router, '/health', { GET: summary });
   resource(router, '/api/v1/health', { GET: summary });
+  resource(router, '/health/detailed', {
+    GET: async (request, response) => {
+      guard(request, response, 'admin', adminToken);
+      const report = await detailedHealth.report();
+      send(response, report.status === 'unhealthy' ? 503 : 200, report);
+    },
+  });
   return router;
 }
 

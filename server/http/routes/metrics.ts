@@ -1,35 +1,21 @@
 import { Router } from 'express';
-import { TandemError } from '../../../protocol/errors.ts';
-import type { ClientIp } from '../../limits/client-ip.ts';
-import type { IncomingMessage } from 'node:http';
-import type { Logger } from '../../observability/logger.ts';
 import { negotiateMetrics } from '../../observability/metrics-exposition.ts';
 import type { Metrics } from '../../observability/metrics.ts';
-import { bearerToken, isSameSecret } from '../middleware/bearer-token.ts';
-import { contextOf } from '../middleware/request-context.ts';
+import type { TokenGuard } from '../middleware/token-guard.ts';
 import { resource } from './resource.ts';
 
 export interface MetricsRouteOptions {
   metrics: Metrics;
-  logger: Logger;
-  clientIp: (request: IncomingMessage) => ClientIp;
+  guard: TokenGuard;
   /** Null: anybody may read the metrics. */
   metricsToken: string | null;
 }
 
-export function metricsRoutes({ metrics, logger, clientIp, metricsToken }: MetricsRouteOptions): Router {
+export function metricsRoutes({ metrics, guard, metricsToken }: MetricsRouteOptions): Router {
   const router = Router();
   resource(router, '/metrics', {
     GET: async (request, response) => {
-      if (metricsToken !== null) {
-        const token = bearerToken(request);
-        if (token === null || !isSameSecret(token, metricsToken)) {
-          const { requestId } = contextOf(response);
-          metrics.auth('rejected');
-          logger.warn('auth_failed', { requestId, ip: clientIp(request).address, reason: 'metrics_token' });
-          throw new TandemError('UNAUTHENTICATED', 'Send the metrics token as Authorization: Bearer.');
-        }
-      }
+      if (metricsToken !== null) guard(request, response, 'metrics', metricsToken);
       response.set('Cache-Control', 'no-store').vary('Accept');
       const accept = request.get('Accept');
       if (negotiateMetrics(accept) === 'json') {

@@ -275,6 +275,11 @@ export class MemoryState implements SessionState {
     return { sessions, participants, backlog, oldestWriteAgeMs };
   }
 
+  /** What the memory holds, for people who look. */
+  figures(): ReturnType<SessionCache['figures']> {
+    return this.#cache.figures();
+  }
+
   async #append(entry: SessionEntry, request: AppendRequest, now: number): Promise<AppendResult> {
     const { sessionId, sender, id, type, body, bodyJson, fingerprint, limits } = request;
     const seq = entry.decidedSeq + 1;

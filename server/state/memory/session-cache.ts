@@ -1,6 +1,6 @@
 import type { Message } from '../../../protocol/session.ts';
 import type { DurableStore, StoredSession } from '../../sessions/ports.ts';
-import type { Seat, SessionDocument } from '../../sessions/session.ts';
+import type { Knock, Seat, SessionDocument } from '../../sessions/session.ts';
 import { ExpiringIndex } from './expiring-index.ts';
 import { SendRecall } from './send-recall.ts';
 import { SessionEntry } from './session-entry.ts';
@@ -49,6 +49,8 @@ export class SessionCache {
   readonly #codes = new ExpiringIndex();
   readonly #keys = new ExpiringIndex();
   #logBytes = 0;
+  #hits = 0;
+  #misses = 0;
   #shedding: Iterator<SessionEntry> = [][Symbol.iterator]();
 
   constructor(options: SessionCacheOptions) {
@@ -82,7 +84,15 @@ export class SessionCache {
 
   /** The session, when it is in memory. */
   peek(sessionId: string): SessionEntry | undefined {
-    return this.#entries.get(sessionId);
+    const entry = this.#entries.get(sessionId);
+    if (entry !== undefined) this.#hits += 1;
+    return entry;
+  }
+
+  /** How many sessions are in memory, how often one was and was not when it was asked for, and what their logs take. */
+  figures(): { hits: number; misses: number; totalKeys: number; memoryUsedBytes: number } {
+    const { size } = this.#entries;
+    return { hits: this.#hits, misses: this.#misses, totalKeys: size, memoryUsedBytes: this.#logBytes };
   }
 
   /** The session, from memory or read back. */
@@ -199,6 +209,7 @@ export class SessionCache {
   }
 
   async #load(sessionId: string): Promise<SessionEntry | null> {
+    this.#misses += 1;
     const stored = await this.#options.durable.loadSession(sessionId, this.#options.now());
     const broken = this.#broken.get(sessionId);
     if (broken === undefined) return stored === null ? null : this.#admit(stored);
@@ -272,12 +283,20 @@ export class SessionCache {
   }
 }
 
-/** What a restart would forget, but this process has not: who is connected, and when somebody spoke last. */
+/** What a restart would forget, but this process has not: who is connected and who knocks, and when somebody spoke last. */
 function overlaid(stored: StoredSession, broken: SessionEntry): StoredSession {
   const connected = new Map(broken.visible?.seats.map((seat) => [seat.id, seat]));
   const seats = stored.document.seats.map((seat): Seat => {
     const { presence, awaySince, generation, instance } = connected.get(seat.id) ?? seat;
     return { ...seat, presence, awaySince, generation, instance };
   });
-  return { ...stored, document: { ...stored.document, seats }, lastActivityAt: broken.lastActivityAt };
+  const knocks = broken.visible?.knocks?.map((knock) => answeredBy(knock, stored.document));
+  const document = { ...stored.document, seats, ...(knocks === undefined ? {} : { knocks }) };
+  return { ...stored, document, lastActivityAt: broken.lastActivityAt };
+}
+
+/** An admission that counted as failed may be stored. Whom it paired is told by whoever reads the session back. */
+function answeredBy(knock: Knock, { seats }: SessionDocument): Knock {
+  const isSeated = knock.answer === null && seats.some(({ id }) => id === knock.newcomer.id);
+  return isSeated ? { ...knock, answer: { kind: 'admitted', paired: false } } : knock;
 }

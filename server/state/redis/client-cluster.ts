@@ -1,12 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Redis } from './client.ts';
 import { replyCode, toError, unavailable } from './client-errors.ts';
 import { createFacade } from './client-facade.ts';
 import type { RedisLink } from './client-link.ts';
 import { ClusterNodes } from './client-nodes.ts';
 import { Readiness } from './client-readiness.ts';
 import { addressOf, redirectFrom } from './client-slots.ts';
-import type { RedisAddress, RedisHooks, RedisOptions, RedisPrimary, RedisReply } from './client-types.ts';
+import type { Redis, RedisAddress, RedisHooks, RedisOptions, RedisPrimary, RedisReply } from './client-types.ts';
 
 /** How long a command follows redirections and waits for keys on their way; an answer takes 1.5 s more at most. */
 const REDIRECTION_MS = 500;

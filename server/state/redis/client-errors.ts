@@ -26,6 +26,11 @@ export function toCallerError(error: unknown): Error {
   return unavailable(toError(error));
 }
 
+/** Redis could not be asked, or did not answer: it may be asked again. */
+export function isUnavailable(error: unknown): boolean {
+  return error instanceof TandemError && error.code === 'UNAVAILABLE';
+}
+
 export function toError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
 }

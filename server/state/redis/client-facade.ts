@@ -1,9 +1,8 @@
-import type { Redis } from './client.ts';
 import { replyCode, toCallerError } from './client-errors.ts';
 import type { Readiness } from './client-readiness.ts';
 import { Subscriber, type Placement } from './client-subscriber.ts';
 import type { ConnectionSettings } from './client-connection.ts';
-import type { RedisHooks, RedisKind, RedisPrimary, RedisReply } from './client-types.ts';
+import type { Redis, RedisHooks, RedisKind, RedisPrimary, RedisReply } from './client-types.ts';
 
 const START_DEADLINE_MS = 5000;
 

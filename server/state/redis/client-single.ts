@@ -1,10 +1,9 @@
-import type { Redis } from './client.ts';
 import { replyCode, toError } from './client-errors.ts';
 import { createFacade } from './client-facade.ts';
 import { RedisLink } from './client-link.ts';
 import { Readiness } from './client-readiness.ts';
 import { findPrimary } from './client-sentinels.ts';
-import type { RedisAddress, RedisHooks, RedisOptions, RedisPrimary, RedisTopology } from './client-types.ts';
+import type { Redis, RedisAddress, RedisHooks, RedisOptions, RedisPrimary, RedisTopology } from './client-types.ts';
 
 /** How often the sentinels are asked whether the primary still is one: a demoted one may go on answering. */
 const SENTINEL_INTERVAL_MS = 2000;

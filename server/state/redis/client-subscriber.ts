@@ -2,26 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Connection, ConnectionSettings } from './client-connection.ts';
 import { replyCode, toError, unavailable } from './client-errors.ts';
 import { RedisLink } from './client-link.ts';
-import type { RedisAddress } from './client-types.ts';
+import type { MessageListener, RedisAddress, RedisSubscriber } from './client-types.ts';
 
 const SUBSCRIBE_DEADLINE_MS = 2000;
-
-export type MessageListener = (message: Buffer, channel: string) => void;
-
-export interface RedisSubscriber {
-  /**
-   * Resolves when every one of the channels is heard. Rejects with `UNAVAILABLE` when that takes longer than 2 s; the
-   * channels stay wanted and are heard as soon as that is possible. Each channel has one listener: the last.
-   */
-  subscribe(channels: readonly string[], listener: MessageListener): Promise<void>;
-  /** At once for the listener; Redis is told when it can be. */
-  unsubscribe(channels: readonly string[]): void;
-  /** Whether every wanted channel is heard. */
-  isReady(): boolean;
-  /** Told of channels that are heard again after a time in which messages may have been missed. */
-  onResubscribed(listener: (channels: readonly string[]) => void): () => void;
-  close(): Promise<void>;
-}
 
 /** Which connection hears which channel. */
 export interface Placement {

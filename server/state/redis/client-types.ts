@@ -51,3 +51,61 @@ export interface RedisPrimary extends RedisAddress {
   /** Another one after each promotion of a replica. */
   readonly replicationId: string;
 }
+
+/**
+ * What it promises, whatever kind of Redis it is:
+ *
+ * - What cannot be asked is refused at once with `UNAVAILABLE`; nothing waits in a queue for better times. What was
+ *   asked of a server that does not answer is refused within 2 s, and its outcome is unknown.
+ * - Nothing is sent twice. A caller that repeats a command knows that the first may have run.
+ * - It heals by itself: connections are made anew, to whoever is primary by then.
+ */
+export interface Redis {
+  readonly kind: RedisKind;
+  /**
+   * Resolves when every primary can be asked. Rejects with `UNAVAILABLE` when that takes longer than `deadlineMs`; it
+   * goes on trying then, until `close`.
+   */
+  start(deadlineMs?: number): Promise<void>;
+  /** Whether every primary can be asked. */
+  isReady(): boolean;
+  /** Of the oldest primary that was reached, such as `7.0.15`. Null before that, and where INFO is forbidden. */
+  serverVersion(): string | null;
+  /** The primaries that can be asked now. */
+  primaries(): readonly RedisPrimary[];
+  /** Told when it stops being ready. Each of these gives a function that takes the listener away again. */
+  onLost(listener: (error: Error) => void): () => void;
+  /** Told when it is ready again; not of the first time. */
+  onRecovered(listener: () => void): () => void;
+  /** Told of every primary that was reached, also anew: another `runId` or `replicationId` means other memory. */
+  onPrimary(listener: (primary: RedisPrimary) => void): () => void;
+  /** Runs a script where `keys[0]` lives. Replies are plain: strings, numbers, arrays, null. */
+  run(script: RedisScript, keys: readonly string[], args: readonly string[]): Promise<RedisReply>;
+  /** Sends one command to where `key` lives; without a key, to any primary. */
+  send(args: readonly (string | Buffer)[], key?: string): Promise<RedisReply>;
+  /** Sends one command to every primary. Rejects when one of them cannot be asked. */
+  sendToPrimaries(args: readonly string[]): Promise<readonly RedisReply[]>;
+  /** How many subscribers it reached, on a best effort. Sharded in a cluster: subscribers are in the channel's slot. */
+  publish(channel: string, message: string | Buffer): Promise<number>;
+  /** Listens to channels on connections of its own, which `close` of either ends. */
+  createSubscriber(): RedisSubscriber;
+  /** Ends every connection; what waits for an answer is refused. May be called twice. */
+  close(): Promise<void>;
+}
+
+export type MessageListener = (message: Buffer, channel: string) => void;
+
+export interface RedisSubscriber {
+  /**
+   * Resolves when every one of the channels is heard. Rejects with `UNAVAILABLE` when that takes longer than 2 s; the
+   * channels stay wanted and are heard as soon as that is possible. Each channel has one listener: the last.
+   */
+  subscribe(channels: readonly string[], listener: MessageListener): Promise<void>;
+  /** At once for the listener; Redis is told when it can be. */
+  unsubscribe(channels: readonly string[]): void;
+  /** Whether every wanted channel is heard. */
+  isReady(): boolean;
+  /** Told of channels that are heard again after a time in which messages may have been missed. */
+  onResubscribed(listener: (channels: readonly string[]) => void): () => void;
+  close(): Promise<void>;
+}

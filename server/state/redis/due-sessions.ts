@@ -1,10 +1,11 @@
 import { nextDeadline, type Timings } from '../../sessions/deadlines.ts';
 import type { DueSession } from '../../sessions/ports.ts';
 import type { Redis } from './client.ts';
+import { isUnavailable } from './client-errors.ts';
 import type { Keys } from './keys.ts';
 import { arrayOf, numberOf, textOf } from './reply.ts';
 import { loadScript } from './script.ts';
-import type { SessionStore } from './session-store.ts';
+import { lifeOf, type HeldSession, type SessionStore } from './session-store.ts';
 
 const TAKE = loadScript('take_due');
 const SETTLE = loadScript('settle_due');
@@ -18,6 +19,8 @@ export interface DueSessionsOptions {
   store: Pick<SessionStore, 'read'>;
   timings: Timings;
   clock: () => string;
+  /** A session that cannot be read is reported, and comes again; the others go on. */
+  onFault: (error: unknown) => void;
 }
 
 /**
@@ -26,23 +29,39 @@ export interface DueSessionsOptions {
  */
 export class DueSessions {
   readonly #options: DueSessionsOptions;
+  #turn = 0;
 
   constructor(options: DueSessionsOptions) {
     this.#options = options;
   }
 
+  /** No more are taken than are handed out, and those that turn out not to be due make room for others. */
   async take(limit: number, partitions: readonly number[]): Promise<DueSession[]> {
     const due: DueSession[] = [];
-    // All partitions at once: nearly all of them have nothing.
-    const lists = await Promise.all(partitions.map(async (partition) => this.#taken(partition, limit)));
-    for (const [index, sessionIds] of lists.entries()) {
-      const partition = partitions[index] ?? 0;
-      for (const sessionId of sessionIds) {
-        if (due.length >= limit) await this.#giveBack(partition, sessionId);
-        else due.push(...(await this.#look(partition, sessionId)));
+    let waiting = this.#inTurn(partitions);
+    while (waiting.length > 0 && due.length < limit) {
+      const room = limit - due.length;
+      const asked = waiting.slice(0, room);
+      const each = Math.floor(room / asked.length);
+      // All partitions at once: nearly all of them have nothing.
+      const lists = await Promise.all(asked.map(async (partition) => this.#taken(partition, each)));
+      const looks = lists.flatMap((list, index) => list.map((sessionId) => this.#look(asked[index] ?? 0, sessionId)));
+      for (const result of await Promise.allSettled(looks)) {
+        if (result.status === 'fulfilled') due.push(...result.value);
+        else if (isUnavailable(result.reason)) throw result.reason;
+        else this.#options.onFault(result.reason);
       }
+      const mayHaveMore = asked.filter((_, index) => lists[index]?.length === each);
+      waiting = [...waiting.slice(room), ...mayHaveMore];
     }
     return due;
+  }
+
+  /** Each time another one comes first: with more of them than there is room, all come to their turn. */
+  #inTurn(partitions: readonly number[]): readonly number[] {
+    if (partitions.length === 0) return partitions;
+    this.#turn = (this.#turn + 1) % partitions.length;
+    return [...partitions.slice(this.#turn), ...partitions.slice(0, this.#turn)];
   }
 
   async #taken(partition: number, limit: number): Promise<string[]> {
@@ -56,36 +75,38 @@ export class DueSessions {
   async #look(partition: number, sessionId: string): Promise<DueSession[]> {
     const { store, timings } = this.#options;
     const held = await store.read(sessionId);
-    const deadline =
-      held === null
-        ? null
-        : nextDeadline(
-            held.snapshot.document,
-            { lastActivityAt: held.snapshot.lastActivityAt, idleWarned: held.idleWarned },
-            timings,
-          );
+    const deadline = held === null ? null : nextDeadline(held.snapshot.document, activityOf(held), timings);
     if (held === null || deadline === null) {
-      await this.#place(partition, sessionId, Number.MAX_SAFE_INTEGER, '');
+      await this.#place(partition, sessionId, held, { at: '' });
       return [];
     }
     if (deadline.at > held.now) {
-      await this.#place(partition, sessionId, deadline.at, '');
+      await this.#place(partition, sessionId, held, { at: String(deadline.at) });
       return [];
     }
     if (deadline.kind !== 'warn') return [{ sessionId, deadline }];
     const { lastActivityAt, document } = held.snapshot;
     const next = nextDeadline(document, { lastActivityAt, idleWarned: true }, timings);
-    const isWarned = await this.#place(partition, sessionId, next?.at ?? deadline.closesAt, String(lastActivityAt));
+    const at = String(next?.at ?? deadline.closesAt);
+    const isWarned = await this.#place(partition, sessionId, held, { at, warnedUpon: String(lastActivityAt) });
     return isWarned ? [{ sessionId, deadline }] : [];
   }
 
-  async #giveBack(partition: number, sessionId: string): Promise<void> {
-    await this.#place(partition, sessionId, 0, '');
+  async #place(
+    partition: number,
+    sessionId: string,
+    held: HeldSession | null,
+    { at, warnedUpon = '' }: { at: string; warnedUpon?: string },
+  ): Promise<boolean> {
+    const { redis, keys, timings } = this.#options;
+    const { due, held: heldKey } = keys.partition(partition);
+    const { flat, document, log } = keys.session(sessionId);
+    const args = [String(held?.version ?? 0), held?.idleWarned === true ? '1' : '0', warnedUpon, lifeOf(timings)];
+    const reply = await redis.run(SETTLE, [due, flat, document, log, heldKey], [sessionId, at, ...args.map(String)]);
+    return numberOf(reply) === 1;
   }
+}
 
-  async #place(partition: number, sessionId: string, at: number, warnedUpon: string): Promise<boolean> {
-    const { redis, keys } = this.#options;
-    const names = [keys.partition(partition).due, keys.session(sessionId).flat];
-    return numberOf(await redis.run(SETTLE, names, [sessionId, String(at), warnedUpon])) === 1;
-  }
+function activityOf({ snapshot: { lastActivityAt }, idleWarned }: HeldSession) {
+  return { lastActivityAt, idleWarned };
 }

@@ -25,9 +25,10 @@ export class Instances implements Deployment {
 
   async heldBy(instanceId: string, partitions: readonly number[]): Promise<string[]> {
     const lists = await Promise.all(
-      partitions.map((partition) =>
-        this.#redis.run(READ_HELD, [`${this.#keys.partition(partition).held}${instanceId}`], []),
-      ),
+      partitions.map((partition) => {
+        const { held, flat } = this.#keys.partition(partition);
+        return this.#redis.run(READ_HELD, [`${held}${instanceId}`, flat], [instanceId]);
+      }),
     );
     return lists.flatMap((list) => arrayOf(list).map(textOf));
   }

@@ -23,6 +23,8 @@ export interface PartitionKeys {
   readonly counts: string;
   /** Sessions with a seat that an instance holds; the instance is appended. */
   readonly held: string;
+  /** Flat fields of a session; the session is appended. */
+  readonly flat: string;
 }
 
 export class Keys {
@@ -33,7 +35,13 @@ export class Keys {
     this.#prefix = prefix;
     this.#partitions = Array.from({ length: PARTITIONS }, (_, partition) => {
       const tag = this.#tag(partition);
-      return { due: `${tag}:due`, unarchived: `${tag}:arch`, counts: `${tag}:counts`, held: `${tag}:held:` };
+      return {
+        due: `${tag}:due`,
+        unarchived: `${tag}:arch`,
+        counts: `${tag}:counts`,
+        held: `${tag}:held:`,
+        flat: `${tag}:s:`,
+      };
     });
   }
 

@@ -114,8 +114,15 @@ export class LocalSessions {
     if (entry === undefined || entry.delivered === null || entry.epoch !== head.epoch) return;
     this.#drain(entry, head.lastSeq);
     if (entry.delivered >= head.lastSeq) return;
-    const logged = await this.#options.readAfter(sessionId, entry.delivered);
-    for (const message of logged?.messages ?? []) this.#accept(entry, fromLog(message), head.lastSeq);
+    for (let from = -1; entry.delivered < head.lastSeq && entry.delivered > from;) {
+      from = entry.delivered;
+      const logged = await this.#options.readAfter(sessionId, from);
+      const [first] = logged?.messages ?? [];
+      if (first !== undefined && first.seq > from + 1) entry.delivered = Math.min(first.seq - 1, head.lastSeq);
+      for (const message of logged?.messages ?? []) {
+        this.#accept(entry, entry.early.get(message.seq) ?? fromLog(message), head.lastSeq);
+      }
+    }
     // What the log has dropped by now is in the archive; those connected page for it.
     if (entry.delivered < head.lastSeq) entry.delivered = head.lastSeq;
   }

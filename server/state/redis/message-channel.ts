@@ -86,7 +86,13 @@ export class MessageChannel {
     const parts = /^(\d+) (\d+) (\d+) (\d+) (\S+) (\S+) /.exec(packet);
     if (parts === null) return;
     const [head, epoch, seq, sentAt, generation, seatId = ''] = parts;
-    const message = messageOf(packet.slice(head.length), Number(seq), Number(sentAt));
+    let message: Message;
+    try {
+      message = messageOf(packet.slice(head.length), Number(seq), Number(sentAt));
+    } catch {
+      // Thrown into the driver it would end the process. Whoever wrote this: what the log has is delivered all the same.
+      return;
+    }
     this.#options.onMessage(message, { seatId, generation: Number(generation) }, Number(epoch));
   }
 }

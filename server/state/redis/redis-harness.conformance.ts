@@ -22,8 +22,7 @@ export class RedisHarness implements Harness {
   readonly recorder = new Recorder();
   readonly #options: HarnessOptions;
   readonly #redis: Redis;
-  readonly #prefix = `tandem:test-${randomUUID()}`;
-  readonly #keys = new Keys(this.#prefix);
+  readonly #keys = new Keys(`tandem:test-${randomUUID()}`);
   #subscriber: RedisSubscriber;
   #state: RedisState;
   #archiver: Archiver;
@@ -91,17 +90,9 @@ export class RedisHarness implements Harness {
 
   async close(): Promise<void> {
     await this.#state.stop();
-    await this.#removeKeys();
     await this.#redis.close();
     if (this.faults.length > 0) throw new AggregateError(this.faults, 'the state had faults');
     if (this.recorder.divergences.length > 0) throw new Error(this.recorder.divergences.join('\n'));
-  }
-
-  /** The server may be one that others use too. */
-  async #removeKeys(): Promise<void> {
-    // Sessions with an id of their own each: nothing here could tell what they left behind but a look at all keys.
-    if (this.#redis.kind === 'cluster') return;
-    await removeKeys(this.#redis, this.#prefix);
   }
 
   #clusterLimits(): RedisLimits {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { TandemError } from '../../../protocol/errors.ts';
 import type { ActivityState, Message } from '../../../protocol/session.ts';
 import type { Timings } from '../../sessions/deadlines.ts';
@@ -31,7 +32,7 @@ import { arrayOf, fieldsOf, numberOf, textOf } from './reply.ts';
 import type { RedisLimits, TakenPoints } from './redis-limits.ts';
 import { loadScript } from './script.ts';
 import { SessionNames } from './session-names.ts';
-import { heldBy, SessionStore, type HeldSession } from './session-store.ts';
+import { heldBy, lifeOf, SessionStore, type HeldSession } from './session-store.ts';
 
 const APPEND = loadScript('append_message');
 const FIND_SEND = loadScript('find_send');
@@ -42,10 +43,11 @@ const TOUCH = loadScript('touch_session');
 
 /** Another instance changed the session in between, so often in turn: somebody is hammering it. */
 const CHANGE_TRIES = 60;
-const LOG_LIFE_MS = 8 * 86_400_000;
 /** Heads that one script looks at. */
 const HEADS_AT_ONCE = 100;
 const REPAIR_PAGE = 500;
+/** Redis answers or is given up within 2 s. */
+const STOP_MS = 2500;
 
 export interface RedisStateOptions {
   redis: Redis;
@@ -85,6 +87,7 @@ export class RedisState implements SessionState {
   readonly #tallies: PartitionTallies;
   readonly #clock: () => string;
   readonly #maxBacklog: number;
+  readonly #changes = new Set<Promise<unknown>>();
   #inFlight = 0;
   /** Whether events of other instances may have been lost since the last look. */
   #isSuspect = false;
@@ -102,7 +105,7 @@ export class RedisState implements SessionState {
     };
     this.#names = new SessionNames({ redis, keys, retryHorizonMs, clock: this.#clock, read });
     this.#local = new LocalSessions({ onMessage, onFault, readAfter: (id, after) => this.#readAfter(id, after) });
-    this.#due = new DueSessions({ redis, keys, store: this.#store, timings, clock: this.#clock });
+    this.#due = new DueSessions({ redis, keys, store: this.#store, timings, clock: this.#clock, onFault });
     this.#tallies = new PartitionTallies(redis, keys);
     this.#channel = new MessageChannel({
       redis,
@@ -113,18 +116,21 @@ export class RedisState implements SessionState {
       onRepaired: () => this.#heal(),
     });
     redis.onRecovered(() => this.#heal());
+    redis.onPrimary(() => void this.#teach());
   }
 
   async start(): Promise<void> {
+    await this.#teach();
     await this.#channel.start();
     await this.#tallies.refresh();
   }
 
-  stop(): Promise<void> {
+  /** Nobody asks for anything new by then; what is under way, such as the ends of connections, is done first. */
+  async stop(): Promise<void> {
+    await Promise.race([this.#changed(), delay(STOP_MS, undefined, { ref: false })]);
     this.#isStopped = true;
     this.#local.stop();
     this.#channel.stop();
-    return Promise.resolve();
   }
 
   create(document: SessionDocument, onVisible: (snapshot: SessionSnapshot) => void): Promise<CreateResult> {
@@ -136,7 +142,11 @@ export class RedisState implements SessionState {
     rule: Rule<O>,
     onVisible?: (outcome: O, snapshot: SessionSnapshot) => void,
   ): Promise<ChangeResult<O>> {
-    return this.#lanes.alone(sessionId, () => this.#guard(() => this.#change(sessionId, rule, onVisible)));
+    const change = this.#lanes.alone(sessionId, () => this.#guard(() => this.#change(sessionId, rule, onVisible)));
+    this.#changes.add(change);
+    const done = () => void this.#changes.delete(change);
+    change.then(done, done);
+    return change;
   }
 
   async read(sessionId: string): Promise<SessionSnapshot | null> {
@@ -177,7 +187,8 @@ export class RedisState implements SessionState {
     const names = [keys.session(sessionId).flat, keys.partitionOf(sessionId).unarchived];
     const { seatId, generation } = holder;
     const [delivered, read] = [receipt.delivered ?? 0, receipt.read ?? 0].map(String);
-    const args = [this.#clock(), sessionId, seatId, String(generation), delivered ?? '0', read ?? '0'];
+    const life = String(lifeOf(this.#options.timings));
+    const args = [this.#clock(), sessionId, seatId, String(generation), delivered ?? '0', read ?? '0', life];
     const reply = await this.#together(sessionId, () => redis.run(RECEIPT, names, args));
     const [kind, ...rest] = arrayOf(reply);
     if (kind === 'recorded') {
@@ -220,10 +231,16 @@ export class RedisState implements SessionState {
     }
     const mayHaveMissed = this.#isSuspect;
     this.#isSuspect = false;
-    for (const ids of byPartition.values()) {
-      for (let from = 0; from < ids.length; from += HEADS_AT_ONCE) {
-        moved.push(...(await this.#lookAt(ids.slice(from, from + HEADS_AT_ONCE), mayHaveMissed)));
+    try {
+      for (const ids of byPartition.values()) {
+        for (let from = 0; from < ids.length; from += HEADS_AT_ONCE) {
+          moved.push(...(await this.#lookAt(ids.slice(from, from + HEADS_AT_ONCE), mayHaveMissed)));
+        }
       }
+    } catch (error) {
+      // Those that were not looked at are looked at next time, and as closely.
+      this.#isSuspect ||= mayHaveMissed;
+      throw error;
     }
     return moved;
   }
@@ -259,9 +276,13 @@ export class RedisState implements SessionState {
   async #create(document: SessionDocument, onVisible: (snapshot: SessionSnapshot) => void): Promise<CreateResult> {
     const { code } = document;
     const key = document.seats[0]?.key ?? null;
-    const claim = key === null ? null : await this.#names.claimKey(document.id, key.hash);
-    if (claim?.kind === 'taken') return { kind: 'key_taken', sessionId: claim.sessionId };
+    // The code first: a key that was claimed for a session that is then not made keeps its next creation waiting.
     if (code !== null && !(await this.#names.claimCode(document.id, code))) return { kind: 'code_taken' };
+    const claim = key === null ? null : await this.#names.claimKey(document.id, key.hash);
+    if (claim?.kind === 'taken') {
+      if (code !== null) await this.#names.releaseCode(document.id, code);
+      return { kind: 'key_taken', sessionId: claim.sessionId };
+    }
     this.#local.changing(document.id);
     let head: KnownHead | null = null;
     try {
@@ -348,7 +369,11 @@ export class RedisState implements SessionState {
   async #append(request: AppendRequest): Promise<AppendResult> {
     const { redis, keys, instanceId, retryHorizonMs, timings, clusterLimits } = this.#options;
     const { sessionId, sender, id, type, bodyJson, fingerprint, limits } = request;
-    if (this.isBacklogFull) throw overloaded();
+    if (this.isBacklogFull) {
+      const found = await this.findSend(sessionId, sender.seatId, id, fingerprint);
+      if (found.kind !== 'unknown') return found;
+      throw overloaded();
+    }
     let taken: TakenPoints | null = null;
     if (clusterLimits !== null) {
       const found = await this.findSend(sessionId, sender.seatId, id, fingerprint);
@@ -363,7 +388,7 @@ export class RedisState implements SessionState {
     const names = [session.flat, session.log, session.sends, partition.due, partition.unarchived, partition.counts];
     const args = [
       ...[this.#clock(), sessionId, instanceId, sender.seatId, String(sender.generation), id, fingerprint, text],
-      ...[String(retryHorizonMs), String(timings.idleWarningMs), String(LOG_LIFE_MS)],
+      ...[String(retryHorizonMs), String(timings.idleWarningMs), String(lifeOf(timings))],
       ...[this.#channel.command, this.#channel.nameFor(sessionId), String(this.#local.seenSeq(sessionId))],
     ];
     if (clusterLimits === null) {
@@ -442,12 +467,27 @@ export class RedisState implements SessionState {
     return moved;
   }
 
-  async #lookAtDocument(sessionId: string, mayHaveMissed: boolean): Promise<void> {
-    const held = await this.#store.read(sessionId);
-    if (held === null) return;
-    this.#local.setVersion(sessionId, held.version);
-    this.#tell(() => this.#options.onChangedElsewhere(held.snapshot, mayHaveMissed));
-    if (!this.#isHeldHere(held.snapshot.document)) this.#local.forget(sessionId);
+  /** In turn with the changes of this instance: what it tells of is never older than what was told before. */
+  #lookAtDocument(sessionId: string, mayHaveMissed: boolean): Promise<void> {
+    return this.#lanes.alone(sessionId, async () => {
+      const held = await this.#store.read(sessionId);
+      if (held === null || held.version === this.#local.versionOf(sessionId)) return;
+      this.#local.setVersion(sessionId, held.version);
+      this.#tell(() => this.#options.onChangedElsewhere(held.snapshot, mayHaveMissed));
+      if (!this.#isHeldHere(held.snapshot.document)) this.#local.forget(sessionId);
+    });
+  }
+
+  /** Resolves when no change is under way. */
+  async #changed(): Promise<void> {
+    while (this.#changes.size > 0) await Promise.allSettled(this.#changes);
+  }
+
+  /** A node that has to be sent a script first would run what came later before what came earlier. */
+  async #teach(): Promise<void> {
+    const { redis } = this.#options;
+    // One that cannot be asked now is taught when it is reached; and it can be sent the script then, too.
+    await Promise.allSettled([APPEND, FIND_SEND].map(({ source }) => redis.sendToPrimaries(['SCRIPT', 'LOAD', source])));
   }
 
   /** The way to Redis was broken: what was appended or published meanwhile may not have come. */

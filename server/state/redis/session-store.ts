@@ -14,6 +14,11 @@ const STORE = loadScript('store_session');
 /** How much longer keys live than the session could: what is not archived must outlive any outage of the archive. */
 const SPARE_LIFE_MS = 7 * 86_400_000;
 
+/** Milliseconds. Begins anew with each change, and with each look at a session's deadline. */
+export function lifeOf({ ttlMs }: Pick<Timings, 'ttlMs'>): number {
+  return ttlMs + SPARE_LIFE_MS;
+}
+
 /** A session as it was read, with what a store of its change is compared with. */
 export interface HeldSession {
   readonly now: number;
@@ -86,7 +91,6 @@ export class SessionStore {
     const instances = heldBy(document);
     const left = [...heldBy(before?.snapshot.document ?? null)].filter((instance) => !instances.has(instance));
     const deadline = nextDeadline(document, activityOf(before, document), timings);
-    const life = timings.ttlMs + SPARE_LIFE_MS;
     const reply = await redis.run(
       STORE,
       [
@@ -98,7 +102,7 @@ export class SessionStore {
         String(before?.version ?? 0),
         before !== null && gainsSeat(before.snapshot.document, document) ? String(before.snapshot.lastSeq) : '',
         encodeDocument(document),
-        String(life),
+        String(lifeOf(timings)),
         deadline === null ? '' : String(deadline.at),
         lasting ? 'lasting' : 'passing',
         JSON.stringify(changedCounts(before?.snapshot.document ?? null, document)),
@@ -109,6 +113,7 @@ export class SessionStore {
         JSON.stringify(left),
         id,
         by === undefined ? '' : String(by),
+        String(timings.idleWarningMs),
       ],
     );
     const [outcome, version, lastSeq, durableSeq, lastActivityAt, counts] = arrayOf(reply);

@@ -11,6 +11,8 @@ const TAKE = loadScript('take_unarchived');
 const READ = loadScript('read_unarchived');
 const SETTLE = loadScript('settle_archived');
 
+/** Of one session at once: with the longest bodies, hundreds of messages would be too much for one transaction. */
+const BYTES = 512 * 1024;
 /** How long a session that was taken is left to its archiver. */
 const TAKEN_MS = 10_000;
 
@@ -57,7 +59,8 @@ export class Unarchived implements ArchiveSource {
   async read(sessionId: string, maxMessages: number): Promise<UnarchivedSession | null> {
     const { redis, keys } = this.#options;
     const { document, flat, log, ended } = keys.session(sessionId);
-    const reply = arrayOf(await redis.run(READ, [document, flat, log, ended], [String(maxMessages)]));
+    const names = [document, flat, log, ended, keys.partitionOf(sessionId).unarchived];
+    const reply = arrayOf(await redis.run(READ, names, [String(maxMessages), String(BYTES), sessionId]));
     if (reply.length === 0) return null;
     const [text, fields, entries, endings] = reply;
     const held = heldSession(sessionId, 0, textOf(text), fieldsOf(fields));
@@ -84,7 +87,8 @@ export class Unarchived implements ArchiveSource {
       [names.flat, names.log, names.ended, partition.unarchived, partition.counts, names.document],
       [
         ...[clock(), document.id, String(document.epoch), String(messages.at(-1)?.seq ?? durableSeq), String(version)],
-        ...[String(ended.length), String(hotMessages), receiptsText(receipts), String(closedLifeMs)],
+        JSON.stringify(ended.map((seat) => JSON.stringify(seat))),
+        ...[String(hotMessages), receiptsText(receipts), String(closedLifeMs)],
       ],
     );
     const outcome = numberOf(reply);

@@ -68,8 +68,12 @@ for index = 7, #KEYS do
   end
   redis.call('PEXPIRE', KEYS[index], text(duration))
 end
-redis.call('ZADD', KEYS[5], 'NX', text(now), ARGV[2])
 redis.call('HINCRBY', KEYS[6], 'backlog', 1)
+-- Once for many messages: the mark stays until the archive has them.
+if redis.call('ZADD', KEYS[5], 'NX', text(now), ARGV[2]) == 1 then
+  redis.call('PEXPIRE', KEYS[5], ARGV[11])
+  redis.call('PEXPIRE', KEYS[6], ARGV[11])
+end
 
 if flat[6] ~= '' and flat[6] ~= ARGV[3] then
   local packet = table.concat({ text(epoch), text(seq), text(now), ARGV[5], seat, ARGV[2], ARGV[8] }, ' ')

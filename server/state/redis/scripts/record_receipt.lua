@@ -1,7 +1,7 @@
 -- What a participant has received and read: cumulative, never back.
 --
 -- KEYS  1 flat fields  2 sessions to archive
--- ARGV  1 now or ''  2 session  3 seat  4 generation  5 delivered  6 read; 0 where nothing is said
+-- ARGV  1 now or ''  2 session  3 seat  4 generation  5 delivered  6 read; 0 where nothing is said  7 life of a key, ms
 -- Gives { 'recorded', delivered, read, 1 when it changed anything }, { 'above', seq }, or { 'closed' | 'not_seated' }
 local now = clock(ARGV[1])
 local flat = redis.call('HMGET', KEYS[1], 'open', 'seq', 'seat:' .. ARGV[3], 'r:' .. ARGV[3])
@@ -14,5 +14,5 @@ local delivers = math.max(delivered, tonumber(ARGV[5]), reads)
 if delivers > tonumber(flat[2]) then return { 'above', tonumber(flat[2]) } end
 if delivers == delivered and reads == read then return { 'recorded', delivered, read, 0 } end
 redis.call('HSET', KEYS[1], 'r:' .. ARGV[3], text(delivers) .. ' ' .. text(reads))
-redis.call('ZADD', KEYS[2], 'NX', text(now), ARGV[2])
+if redis.call('ZADD', KEYS[2], 'NX', text(now), ARGV[2]) == 1 then redis.call('PEXPIRE', KEYS[2], ARGV[7]) end
 return { 'recorded', delivers, reads, 1 }

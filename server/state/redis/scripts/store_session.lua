@@ -6,11 +6,11 @@
 --       4 document  5 life of the keys, ms  6 next deadline, '' for none  7 'lasting' or 'passing'
 --       8 changes of the counts, JSON object  9 flat fields, JSON array of names and values  10 names of those to remove
 --       11 ended seats, JSON array of texts  12 instances that hold a seat now  13 those that don't any more
---       14 session  15 time after which a new session is no longer to be made, '' for none
+--       14 session  15 time after which a new session is no longer to be made, '' for none  16 idle warning, ms
 -- Gives { 1, version, seq, durable seq, last activity, { counts … } }, or { 0 } when another version or head stands,
 --       or { -1 } when it was too late
 local now = clock(ARGV[1])
-local version, seq = unpack(redis.call('HMGET', KEYS[2], 'v', 'seq'))
+local version, seq, warned, active = unpack(redis.call('HMGET', KEYS[2], 'v', 'seq', 'warned', 'act'))
 if (version or '0') ~= ARGV[2] then return { 0 } end
 if ARGV[3] ~= '' and (seq or '0') ~= ARGV[3] then return { 0 } end
 if ARGV[15] ~= '' and now > tonumber(ARGV[15]) then return { -1 } end
@@ -34,18 +34,29 @@ redis.call('PEXPIRE', KEYS[3], ARGV[5])
 if ARGV[6] == '' then
   redis.call('ZREM', KEYS[4], ARGV[14])
 else
-  redis.call('ZADD', KEYS[4], ARGV[6], ARGV[14])
+  local deadline = tonumber(ARGV[6])
+  -- Somebody may have spoken since the deadline was computed, which took the warning back.
+  if warned == '0' then deadline = math.min(deadline, tonumber(active) + tonumber(ARGV[16])) end
+  redis.call('ZADD', KEYS[4], text(deadline), ARGV[14])
+  redis.call('PEXPIRE', KEYS[4], ARGV[5])
 end
-for _, instance in ipairs(cjson.decode(ARGV[12])) do redis.call('SADD', KEYS[8] .. instance, ARGV[14]) end
+for _, instance in ipairs(cjson.decode(ARGV[12])) do
+  redis.call('SADD', KEYS[8] .. instance, ARGV[14])
+  redis.call('PEXPIRE', KEYS[8] .. instance, ARGV[5])
+end
 for _, instance in ipairs(cjson.decode(ARGV[13])) do redis.call('SREM', KEYS[8] .. instance, ARGV[14]) end
 local ended = cjson.decode(ARGV[11])
 if #ended > 0 then
   redis.call('RPUSH', KEYS[7], unpack(ended))
   redis.call('PEXPIRE', KEYS[7], ARGV[5])
 end
-if ARGV[7] == 'lasting' then redis.call('ZADD', KEYS[5], 'NX', text(now), ARGV[14]) end
+if ARGV[7] == 'lasting' then
+  redis.call('ZADD', KEYS[5], 'NX', text(now), ARGV[14])
+  redis.call('PEXPIRE', KEYS[5], ARGV[5])
+end
 for name, change in pairs(cjson.decode(ARGV[8])) do
   if change ~= 0 then redis.call('HINCRBY', KEYS[6], name, change) end
 end
+redis.call('PEXPIRE', KEYS[6], ARGV[5])
 local flat = redis.call('HMGET', KEYS[2], 'seq', 'dseq', 'act')
 return { 1, next_version, tonumber(flat[1]), tonumber(flat[2]), tonumber(flat[3]), redis.call('HGETALL', KEYS[6]) }

@@ -1,19 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { changedElsewhere, type Backbone, type BackboneParts, type HotState, type StateListeners } from './backbone.ts';
-import { meetsDurability, type RedisConfig } from './config.ts';
-import { createArchiver } from './jobs/archiver.ts';
-import { createLoop } from './jobs/loop.ts';
-import { createMembership } from './jobs/membership.ts';
-import { adapterClients } from './state/redis/adapter-clients.ts';
-import { createRedis, type Redis } from './state/redis/client.ts';
-import { claimDatabase } from './state/redis/database-claim.ts';
-import { measureDurability, measureEviction } from './state/redis/durability.ts';
-import { Instances } from './state/redis/instances.ts';
-import { Keys, PARTITIONS } from './state/redis/keys.ts';
-import { RedisClock } from './state/redis/redis-clock.ts';
-import { RedisLimits } from './state/redis/redis-limits.ts';
-import { RedisState } from './state/redis/redis-state.ts';
-import { Unarchived } from './state/redis/unarchived.ts';
+import type { Backbone, BackboneParts, HotState, StateListeners } from './backbone.ts';
+import { meetsDurability, type RedisConfig } from '../config.ts';
+import { createArchiver } from '../jobs/archiver.ts';
+import { createLoop } from '../jobs/loop.ts';
+import { createMembership } from '../jobs/membership.ts';
+import { createRedis, type Redis } from '../state/redis/client.ts';
+import { claimDatabase } from '../state/redis/database-claim.ts';
+import { measureDurability, measureEviction } from '../state/redis/durability.ts';
+import { inspectRedis } from '../state/redis/inspection.ts';
+import { Instances } from '../state/redis/instances.ts';
+import { Keys, PARTITIONS } from '../state/redis/keys.ts';
+import { RedisClock } from '../state/redis/redis-clock.ts';
+import { RedisLimits } from '../state/redis/redis-limits.ts';
+import { RedisState } from '../state/redis/redis-state.ts';
+import { createSocketAdapter } from '../state/redis/socket-adapter.ts';
+import { Unarchived } from '../state/redis/unarchived.ts';
 
 /** How long a start waits for Redis. */
 const START_MS = 20_000;
@@ -75,7 +76,7 @@ export async function openRedisBackbone(parts: BackboneParts, redisConfig: Redis
     return {
       kind: 'redis',
       limits,
-      adapterClients: adapterClients(redis, subscriber, `${redisConfig.keyPrefix}:io`, () => undefined),
+      adapter: createSocketAdapter(redis, subscriber, `${redisConfig.keyPrefix}:io`, () => undefined),
       now,
       durability: () => durability,
       check: () => checkRedis(redis),
@@ -131,7 +132,9 @@ async function openState(
     instanceId,
     onAppended: () => metrics.messageAppended(),
     onMessage: listeners.onMessage,
-    onChangedElsewhere: changedElsewhere(listeners, onFault),
+    onChangedElsewhere: (snapshot, mayHaveMissed) => {
+      listeners.sessions().changedElsewhere(snapshot, mayHaveMissed).catch(onFault);
+    },
     clusterLimits: redis.kind === 'cluster' ? limits : null,
     timings: config.sessions,
     retryHorizonMs,
@@ -173,6 +176,7 @@ async function openState(
     writeThrough: async (sessionId) => {
       await Promise.race([archiver.archive(sessionId), delay(WRITE_THROUGH_MS, false, { ref: false })]);
     },
+    inspect: () => inspectRedis(redis),
     archiveLagMs: () => archiver.lagMs(),
     isBacklogFull: () => state.isBacklogFull,
   };

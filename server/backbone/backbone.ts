@@ -1,0 +1,61 @@
+/**
+ * What the sessions of this process live in: memory alone, or Redis that instances share. A part of the composition
+ * root, and imported by it alone.
+ */
+import type { Config } from '../config.ts';
+import type { OpenDurable } from '../durable/open-durable.ts';
+import type { Job } from '../jobs/loop.ts';
+import type { CacheFigures } from '../observability/health-detailed.ts';
+import type { Logger } from '../observability/logger.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import type { Durability } from '../../protocol/session.ts';
+import type { Limits, MessageListener, SessionState } from '../sessions/ports.ts';
+import type { SessionService } from '../sessions/session-service.ts';
+import type { GatewayOptions } from '../realtime/gateway.ts';
+
+export interface BackboneParts {
+  readonly config: Config;
+  readonly durable: OpenDurable;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** The clock of a test; null for the clock of the deployment. */
+  readonly testClock: (() => number) | null;
+  readonly instanceId: string;
+  readonly onFault: (error: unknown) => void;
+}
+
+/** Whom the state calls. */
+export interface StateListeners {
+  readonly onMessage: MessageListener;
+  readonly sessions: () => SessionService;
+}
+
+export interface HotState {
+  readonly state: SessionState;
+  /** Loops that keep the state; started when the server listens. */
+  readonly jobs: readonly Job[];
+  /** Stores the session in the durable store before an answer that promises it. */
+  readonly writeThrough?: (sessionId: string) => Promise<void>;
+  /** How long the oldest of what is to be archived has been waiting. */
+  readonly archiveLagMs?: () => number;
+  /** What the store of the sessions tells of itself. */
+  readonly inspect: () => Promise<CacheFigures>;
+  /** Whether so much waits for the archive that sends are refused. */
+  readonly isBacklogFull?: () => boolean;
+}
+
+export interface Backbone {
+  readonly kind: 'memory' | 'redis';
+  readonly limits: Limits;
+  /** How instances hear each other's events; null for a process that is alone. */
+  readonly adapter: GatewayOptions['adapter'];
+  /** Unix milliseconds of the deployment. */
+  readonly now: () => number;
+  /** What an acknowledgement is worth now. */
+  readonly durability: () => Durability;
+  openState(listeners: StateListeners): Promise<HotState>;
+  /** Resolves when the shared state can be used; null where there is none. */
+  readonly check: (() => Promise<void>) | null;
+  /** Ends its connections; what waits for an answer is refused. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,36 @@
+import { MemoryLimits } from '../state/memory/memory-limits.ts';
+import { MemoryState } from '../state/memory/memory-state.ts';
+import type { Backbone, BackboneParts } from './backbone.ts';
+
+/** Committed in Postgres first: what is acknowledged is archived. */
+export function memoryBackbone({ config, durable, metrics, testClock, onFault }: BackboneParts): Backbone {
+  const now = testClock ?? Date.now;
+  const limits = new MemoryLimits(now);
+  return {
+    kind: 'memory',
+    limits,
+    adapter: null,
+    now,
+    durability: () => 'archived',
+    check: null,
+    openState: async ({ onMessage, sessions }) => {
+      const state = new MemoryState({
+        durable: durable.store,
+        onMessage: (message, sender) => {
+          metrics.messageAppended();
+          onMessage(message, sender);
+        },
+        onRecovered: (recovery) => sessions().recovered(recovery),
+        limits,
+        timings: config.sessions,
+        retryHorizonMs: config.messages.retryHorizonMs,
+        hotMessages: config.messages.hotMessages,
+        now,
+        onFault,
+      });
+      await state.start();
+      return { state, jobs: [], inspect: () => Promise.resolve(state.figures()) };
+    },
+    close: () => Promise.resolve(),
+  };
+}

@@ -1,0 +1,75 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Reading } from './reading.ts';
+
+beforeEach(() => {
+  jest.useFakeTimers();
+});
+afterEach(() => {
+  expect(jest.getTimerCount()).toBe(0);
+  jest.useRealTimers();
+});
+
+function transport() {
+  const calls: string[] = [];
+  const socket = { pause: () => void calls.push('pause'), resume: () => void calls.push('resume') };
+  return { socket, calls };
+}
+
+describe('reading of a client', () => {
+  it('is paused once, and goes on when it is told to', () => {
+    const ws = transport();
+    const reading = new Reading(() => ws);
+    const ends: string[] = [];
+    reading.pause(() => ends.push('first'));
+    reading.pause(() => ends.push('second'));
+    expect([reading.isPaused, ws.calls]).toEqual([true, ['pause']]);
+    reading.resume();
+    reading.resume();
+    expect([reading.isPaused, ws.calls, ends]).toEqual([false, ['pause', 'resume'], ['first']]);
+  });
+
+  it('is never paused for longer than 2 s, and read for a second after that before it is paused again', () => {
+    const ws = transport();
+    const reading = new Reading(() => ws);
+    let ended = 0;
+    reading.pause(() => (ended += 1));
+    jest.advanceTimersByTime(1999);
+    expect([reading.isPaused, ended]).toEqual([true, 0]);
+    jest.advanceTimersByTime(1);
+    expect([reading.isPaused, ended, ws.calls]).toEqual([false, 1, ['pause', 'resume']]);
+    reading.pause(() => undefined);
+    jest.advanceTimersByTime(999);
+    reading.pause(() => undefined);
+    expect(reading.isPaused).toBe(false);
+    jest.advanceTimersByTime(1);
+    reading.pause(() => undefined);
+    expect(reading.isPaused).toBe(true);
+    reading.close();
+  });
+
+  it('follows a client that moves from polling to a WebSocket, and pauses that', () => {
+    const ws = transport();
+    let current: unknown = { name: 'polling' };
+    const reading = new Reading(() => current);
+    reading.pause(() => undefined);
+    current = ws;
+    reading.pause(() => undefined);
+    expect(ws.calls).toEqual(['pause']);
+    reading.resume();
+    expect(ws.calls).toEqual(['pause', 'resume']);
+  });
+
+  it('lets requests that wait for it go on, also when the connection is gone, and is not paused after that', async () => {
+    const reading = new Reading(() => ({}));
+    await reading.resumed();
+    reading.pause(() => undefined);
+    let gone = 0;
+    const waiting = Promise.all([reading.resumed(), reading.resumed()]).then(() => (gone += 1));
+    await Promise.resolve();
+    expect(gone).toBe(0);
+    reading.close();
+    await waiting;
+    reading.pause(() => undefined);
+    expect(reading.isPaused).toBe(false);
+  });
+});
