@@ -219,8 +219,8 @@ export class TandemClient<B extends api.Bodies = api.AnyBodies, S extends api.Bo
           clock: this.#clock,
           random: this.#random,
           whenOnline: () => this.#whenOnline(giveUp),
-          isGivenUp: () => giveUp.aborted,
-          onRepeat: onRepeat ?? (() => undefined),
+          giveUp,
+          onRepeat,
         });
       });
       this.#opening = asked.catch(() => undefined);

@@ -189,6 +189,45 @@ describe('an opening', () => {
     expect(outcome.is).toMatchObject({ id: ID });
   });
 
+  it('that was given up while a host decides is withdrawn, and the next one goes ahead on the same connection', async () => {
+    const client = newClient();
+    const giveUp = new AbortController();
+    const first = outcomeOf(client.join('BCD-234', { signal: giveUp.signal }));
+    const socket = await opened();
+    await time.pass(3_000);
+    expect(asks(socket, 'session:leave')).toBe(0);
+    giveUp.abort(new Error('enough'));
+    await time.pass(1);
+    expect(first.is).toBeUndefined();
+    const second = outcomeOf(client.create());
+    const error = { code: 'JOIN_DENIED', message: 'withdrawn', retryable: false };
+    asked(socket, 'session:join').answer({ ok: false, error });
+    await time.pass(1);
+    expect([asks(socket, 'session:leave'), asks(socket, 'session:create')]).toEqual([1, 0]);
+    asked(socket, 'session:leave').answer({ ok: true });
+    await time.pass(1);
+    asked(socket, 'session:create').answer(seated);
+    await time.pass(1);
+    expect(second.is).toMatchObject({ id: ID });
+    expect([socket.isClosed, network.sockets.length, asks(socket, 'session:leave')]).toEqual([false, 1, 1]);
+  });
+
+  it('that was given up on a connection which answers nothing is forgotten with it', async () => {
+    const client = newClient();
+    const giveUp = new AbortController();
+    outcomeOf(client.join('BCD-234', { signal: giveUp.signal }));
+    const socket = await opened();
+    giveUp.abort(new Error('enough'));
+    await time.pass(1);
+    const second = outcomeOf(client.create());
+    await time.pass(7_001);
+    expect(socket.isClosed).toBe(true);
+    await time.pass(1_000);
+    asked(await opened(), 'session:create').answer(seated);
+    await time.pass(1);
+    expect(second.is).toMatchObject({ id: ID });
+  });
+
   it('with more than a packet takes is refused, and ends no connection', async () => {
     const outcome = outcomeOf(newClient().create({ metadata: { note: 'x'.repeat(70_000) } }));
     const socket = await opened();

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Backbone, BackboneParts, HotState, StateListeners } from './backbone.ts';
 import { meetsDurability, type RedisConfig } from '../config.ts';
-import { createArchiver } from '../jobs/archiver.ts';
+import { createArchiver, type Archiver } from '../jobs/archiver.ts';
 import { createLoop } from '../jobs/loop.ts';
 import { createMembership } from '../jobs/membership.ts';
 import { createRedis, type Redis } from '../state/redis/client.ts';
@@ -21,6 +21,7 @@ const START_MS = 20_000;
 /** Contract: measured at the start and every minute. */
 const MEASURE_MS = 60_000;
 const CLOCK_MS = 2000;
+const RESTORE_MS = 1000;
 /** An answer that promises the archive waits for it no longer than this. */
 const WRITE_THROUGH_MS = 1500;
 /** A closed session stays readable for the retry horizon, and so long on top for clocks that differ. */
@@ -40,7 +41,7 @@ export async function openRedisBackbone(parts: BackboneParts, redisConfig: Redis
   try {
     await redis.start(START_MS);
     const keys = new Keys(redisConfig.keyPrefix);
-    await claimDatabase(redis, keys, await durable.identity());
+    let isEmpty = (await claimDatabase(redis, keys, await durable.identity())).isNew;
     let durability = await measureDurability(redis);
     if (!meetsDurability(durability, config.durability)) throw new UnmetDurabilityError(config.durability, durability);
     const serverClock = new RedisClock(redis);
@@ -60,7 +61,7 @@ export async function openRedisBackbone(parts: BackboneParts, redisConfig: Redis
     const measuring = createLoop(
       MEASURE_MS,
       async () => {
-        await claimDatabase(redis, keys, await durable.identity());
+        isEmpty ||= (await claimDatabase(redis, keys, await durable.identity())).isNew;
         const measured = await measureDurability(redis);
         if (measured !== durability)
           logger.warn('security_event', { reason: 'durability_changed', durability: measured });
@@ -81,10 +82,23 @@ export async function openRedisBackbone(parts: BackboneParts, redisConfig: Redis
       durability: () => durability,
       check: () => checkRedis(redis),
       openState: async (listeners) => {
-        const hot = await openState({ parts, redis, subscriber, keys, limits, clock }, listeners, (count) => {
+        const hot = await openState({ parts, redis, subscriber, keys, limits, clock, now }, listeners, (count) => {
           instanceCount = count;
         });
-        return { ...hot, jobs: [...hot.jobs, measuring, ticking] };
+        // Sessions that nobody is connected to would never end, if nobody put them back.
+        const restoring = createLoop(
+          RESTORE_MS,
+          async () => {
+            if (!isEmpty) return;
+            const open = await durable.store.loadSessions(now());
+            await hot.restore(
+              open.flatMap(({ document: { id, epoch, closed } }) => (closed === null ? [{ id, epoch }] : [])),
+            );
+            isEmpty = false;
+          },
+          onFault,
+        );
+        return { ...hot, jobs: [...hot.jobs, measuring, ticking, restoring] };
       },
       close: async () => {
         await subscriber.close();
@@ -116,13 +130,14 @@ interface StateParts {
   keys: Keys;
   limits: RedisLimits;
   clock: () => string;
+  now: () => number;
 }
 
 async function openState(
-  { parts, redis, subscriber, keys, limits, clock }: StateParts,
+  { parts, redis, subscriber, keys, limits, clock, now }: StateParts,
   listeners: StateListeners,
   onInstances: (count: number) => void,
-): Promise<HotState> {
+): Promise<HotState & Pick<RedisState, 'restore'>> {
   const { config, durable, logger, metrics, testClock, instanceId, onFault } = parts;
   const { retryHorizonMs, hotMessages } = config.messages;
   const state: RedisState = new RedisState({
@@ -135,6 +150,8 @@ async function openState(
     onChangedElsewhere: (snapshot, mayHaveMissed) => {
       listeners.sessions().changedElsewhere(snapshot, mayHaveMissed).catch(onFault);
     },
+    onNewEpoch: (sessionId) => listeners.sessions().epochEnded(sessionId),
+    archive: { durable: durable.store, store: (sessionId) => archiver.archive(sessionId), now },
     clusterLimits: redis.kind === 'cluster' ? limits : null,
     timings: config.sessions,
     retryHorizonMs,
@@ -150,7 +167,7 @@ async function openState(
     owned: () => state.ownedPartitions,
     clock,
   });
-  const archiver = createArchiver({
+  const archiver: Archiver = createArchiver({
     source,
     durable: durable.store,
     onTurn: (isWell, error) => {
@@ -172,6 +189,7 @@ async function openState(
   });
   return {
     state,
+    restore: (sessions) => state.restore(sessions),
     jobs: [membership, archiver],
     writeThrough: async (sessionId) => {
       await Promise.race([archiver.archive(sessionId), delay(WRITE_THROUGH_MS, false, { ref: false })]);

@@ -31,6 +31,8 @@ export function createSqlStore(connections: Pool, writer: Pool = connections): D
     commit: (batch) => commit(writing, batch),
     loadSessions: (now) => loadSessions(pool, now),
     loadSession: (sessionId, now) => loadSession(pool, sessionId, now),
+    raiseEpoch: (sessionId, knownEpoch) => raiseEpoch(pool, sessionId, knownEpoch),
+    findByCode: (code, now) => findByCode(pool, code, now),
     readMessages: (sessionId, range) => readMessages(pool, sessionId, range),
     findSend: (sessionId, participantId, id) => findSend(pool, sessionId, participantId, id),
     recentSends: (sessionId, since, limit) => recentSends(pool, sessionId, since, limit),
@@ -161,6 +163,28 @@ async function loadSession(pool: Queries, sessionId: string, now: number): Promi
   if (!isUuid(sessionId)) return null;
   const [row] = await pool.query<SessionRow>(LOAD_SESSION, [sessionId]);
   return row === undefined ? null : storedSession(row, now);
+}
+
+const RAISE_EPOCH = { name: 'raise_epoch', text: 'select raise_epoch($1, $2) as epoch' };
+
+async function raiseEpoch(pool: Queries, sessionId: string, knownEpoch: number): Promise<number | null> {
+  if (!isUuid(sessionId)) return null;
+  const [row] = await pool.query<{ epoch: number | null }>(RAISE_EPOCH, [sessionId, knownEpoch]);
+  return row?.epoch ?? null;
+}
+
+/** The newest: a code that has expired may belong to another session since. */
+const FIND_BY_CODE = {
+  name: 'find_by_code',
+  text: `
+    select id from sessions
+    where code = $1 and closed_at is null and code_expires_at > to_timestamp($2 / 1000.0)
+    order by code_expires_at desc limit 1`,
+};
+
+async function findByCode(pool: Queries, code: string, now: number): Promise<string | null> {
+  const [row] = await pool.query<{ id: string }>(FIND_BY_CODE, [code, now]);
+  return row?.id ?? null;
 }
 
 function storedSession(row: SessionRow, now: number): StoredSession {

@@ -21,7 +21,7 @@ export interface InFlightBounds {
  */
 const BOUNDS: InFlightBounds = {
   connection: { pause: 64, resume: 32, refuse: 512 },
-  instance: { most: 2048, least: 32 },
+  instance: { most: 2048, least: 32, first: 512 },
 };
 
 /** Beyond so many times the bound of the instance nothing is taken. */
@@ -78,21 +78,22 @@ export class InFlight {
     if (sender.inFlight === 0) this.#busy += 1;
     sender.inFlight += 1;
     this.#total += 1;
-    const isBusy = this.#total >= this.#bound.value;
-    if (isBusy) this.#bound.reached();
+    if (this.#total >= this.#bound.value) this.#bound.reached();
+    // While others wait for their turn, whoever just had one waits behind them.
+    const isBusy = this.#total >= this.#bound.value || this.#waiting.size > 0;
     if (sender.inFlight >= this.#bounds.connection.pause) sender.reading.pause(() => this.#waiting.delete(sender));
     else if (isBusy && sender.inFlight >= this.#share) this.#pauseForOthers(sender);
     return (isMeasured) => {
       sender.inFlight -= 1;
       if (sender.inFlight === 0) this.#busy -= 1;
       this.#total -= 1;
-      if (isMeasured) this.#bound.landed(this.#now() - startedAt);
+      if (isMeasured) this.#bound.landed(startedAt);
       this.#resume(sender);
     };
   }
 
   get #share(): number {
-    return Math.max(1, Math.floor(this.#bound.value / Math.max(1, this.#busy)));
+    return Math.max(1, Math.floor(this.#bound.value / Math.max(1, this.#busy, this.#waiting.size)));
   }
 
   #pauseForOthers(sender: Sender): void {

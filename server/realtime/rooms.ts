@@ -10,6 +10,23 @@ import type { Connection, InterServerEvents, TandemServer } from './connection.t
 const SLOW_ROOM = 'slow';
 /** How long an ended connection may take to read why, before it is cut. */
 const LINGER_MS = 2000;
+const EVERYBODY = { to: null, except: null } as const;
+
+/** Who of a session an event is for: one seat or all of them, but not the seat it comes from. */
+interface Addressees {
+  readonly to: string | null;
+  readonly except: string | null;
+}
+
+/**
+ * An event of a session, to every instance: on a channel that each hears from its start. Rooms of the adapter are heard
+ * only a while after somebody joined them, and what is told meanwhile, such as that a session is paired, would be lost;
+ * and so would what is told to a connection that is held.
+ */
+interface Between {
+  emit(name: 'session:event', sessionId: string, event: EventName, payload: unknown, addressees: Addressees): void;
+  on(name: 'session:event', take: (...args: [string, EventName, unknown, Addressees]) => void): void;
+}
 
 export interface RoomsOptions {
   io: TandemServer;
@@ -33,12 +50,19 @@ export class Rooms implements SessionEvents {
   /** Connections whose events are held, by session. */
   readonly #held = new Map<string, Set<Connection>>();
   readonly #isShared: boolean;
+  readonly #between: Between;
   #isKnockOurs: (knockId: string) => boolean = () => false;
 
   constructor({ io, onOrphan, isShared = false }: RoomsOptions) {
     this.#io = io;
     this.#onOrphan = onOrphan;
     this.#isShared = isShared;
+    // Socket.IO's types want one signature for each event, and payloads are those of `Events`.
+    this.#between = {
+      emit: (...args) => (io.serverSideEmit as (...args: unknown[]) => boolean).call(io, ...args),
+      on: (name, take) => (io.on as (name: string, take: unknown) => unknown).call(io, name, take),
+    };
+    this.#between.on('session:event', (...args) => this.#tellHere(...args));
     io.on('knock:answered', (knockId) => this.#isKnockOurs(knockId));
     io.on('seat:ended', (seatId, reason) => this.#endHere(seatId, reason));
     io.on('seat:taken', (seatId, generation) => this.#replaceHere(seatId, generation));
@@ -109,17 +133,15 @@ export class Rooms implements SessionEvents {
   }
 
   toAll<E extends EventName>(sessionId: string, event: E, payload: Events[E]): void {
-    this.#broadcast(sessionId, null, event, payload);
+    this.#tellAll(sessionId, event, payload, EVERYBODY);
   }
 
   toOthers<E extends EventName>(sessionId: string, seatId: string, event: E, payload: Events[E]): void {
-    this.#broadcast(sessionId, seatId, event, payload);
+    this.#tellAll(sessionId, event, payload, { to: null, except: seatId });
   }
 
   toSeat<E extends EventName>(sessionId: string, seatId: string, event: E, payload: Events[E]): void {
-    const room = this.#io.to(seatRoom(seatId));
-    (room.emit as (event: EventName, payload: unknown) => boolean).call(room, event, payload);
-    this.#hold(sessionId, event, payload, ({ seat }) => seat?.seatId === seatId);
+    this.#tellAll(sessionId, event, payload, { to: seatId, except: null });
   }
 
   answerKnock(knockId: string): void {
@@ -134,21 +156,12 @@ export class Rooms implements SessionEvents {
   deliver(message: Message, sender: SeatHolder): void {
     const isStillSender = this.#bySeat.get(sender.seatId)?.seat?.generation === sender.generation;
     // Every instance tells its own participants: messages have a channel of their own.
-    this.#emit(this.#io.local, message.sessionId, isStillSender ? sender.seatId : null, 'message:new', message);
+    const except = isStillSender ? sender.seatId : null;
+    this.#tellHere(message.sessionId, 'message:new', message, { to: null, except });
   }
 
   signal(sessionId: string, from: string, payload: Events['signal:new'], to: string | null): void {
-    const room = to === null ? sessionRoom(sessionId) : seatRoom(to);
-    this.#io
-      .to(room)
-      .except([seatRoom(from), SLOW_ROOM])
-      .emit('signal:new', payload);
-    this.#hold(
-      sessionId,
-      'signal:new',
-      payload,
-      ({ seat }) => seat?.seatId !== from && (to === null || seat?.seatId === to),
-    );
+    this.#tellAll(sessionId, 'signal:new', payload, { to, except: from });
   }
 
   closeSeat(_sessionId: string, seatId: string, reason: ClosingReason): void {
@@ -160,9 +173,7 @@ export class Rooms implements SessionEvents {
   }
 
   toHere<E extends EventName>(sessionId: string, event: E, payload: Events[E]): void {
-    const room = this.#io.local.to(sessionRoom(sessionId));
-    (room.emit as (event: EventName, payload: unknown) => boolean).call(room, event, payload);
-    this.#hold(sessionId, event, payload, () => true);
+    this.#tellHere(sessionId, event, payload, EVERYBODY);
   }
 
   seatsHere(sessionId: string): HeldSeat[] {
@@ -197,21 +208,22 @@ export class Rooms implements SessionEvents {
     socket.conn.once('close', () => clearTimeout(timer));
   }
 
-  #broadcast<E extends EventName>(sessionId: string, exceptSeatId: string | null, event: E, payload: Events[E]): void {
-    this.#emit(this.#io, sessionId, exceptSeatId, event, payload);
+  #tellAll(sessionId: string, event: EventName, payload: unknown, addressees: Addressees): void {
+    this.#tellHere(sessionId, event, payload, addressees);
+    if (this.#isShared) this.#between.emit('session:event', sessionId, event, payload, addressees);
   }
 
-  #emit<E extends EventName>(
-    to: Pick<TandemServer, 'to'>,
-    sessionId: string,
-    exceptSeatId: string | null,
-    event: E,
-    payload: Events[E],
-  ): void {
-    const room = to.to(sessionRoom(sessionId));
-    const addressed = exceptSeatId === null ? room : room.except(seatRoom(exceptSeatId));
-    (addressed.emit as (event: EventName, payload: unknown) => boolean).call(addressed, event, payload);
-    this.#hold(sessionId, event, payload, ({ seat }) => exceptSeatId === null || seat?.seatId !== exceptSeatId);
+  #tellHere(sessionId: string, event: EventName, payload: unknown, { to, except }: Addressees): void {
+    if (!this.#bySession.has(sessionId)) return;
+    const passedBy = [...(except === null ? [] : [seatRoom(except)]), ...(event === 'signal:new' ? [SLOW_ROOM] : [])];
+    const room = this.#io.local.to(to === null ? sessionRoom(sessionId) : seatRoom(to)).except(passedBy);
+    (room.emit as (event: EventName, payload: unknown) => boolean).call(room, event, payload);
+    this.#hold(
+      sessionId,
+      event,
+      payload,
+      ({ seat }) => seat?.seatId !== except && (to === null || seat?.seatId === to),
+    );
   }
 
   #hold(sessionId: string, event: EventName, payload: unknown, isAddressed: (connection: Connection) => boolean): void {

@@ -1,18 +1,22 @@
 /** What becomes of seats when the instance that holds their connections dies, or comes back. Pure. */
+import { withoutKnocksOf } from './knocks.ts';
 import { findSeat, type Rule, type Seat, type SeatHolder } from './session.ts';
 
 export type ReleaseOutcome = { kind: 'released'; seatIds: readonly string[] } | { kind: 'stale' };
 
-/** The instance is dead, and with it every connection that it held. */
+/** The instance is dead, and with it every connection that it held: seats are away, and nobody waits to be let in. */
 export function releaseSeats(instance: string): Rule<ReleaseOutcome> {
   return (session, { now }) => {
     const isLost = (seat: Seat) => seat.presence === 'online' && seat.instance === instance;
     const seatIds = session.seats.filter(isLost).map(({ id }) => id);
-    if (seatIds.length === 0 || session.closed !== null) return { kind: 'keep', outcome: { kind: 'stale' } };
+    const rest = withoutKnocksOf(session, instance);
+    if (session.closed !== null || (seatIds.length === 0 && rest === session)) {
+      return { kind: 'keep', outcome: { kind: 'stale' } };
+    }
     const seats = session.seats.map((seat): Seat =>
       isLost(seat) ? { ...seat, presence: 'away', awaySince: now, instance: null } : seat,
     );
-    return passing({ ...session, seats }, { kind: 'released', seatIds });
+    return passing({ ...rest, seats }, { kind: 'released', seatIds });
   };
 }
 

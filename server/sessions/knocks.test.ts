@@ -12,6 +12,7 @@ import {
   newSessionInput,
   NOW,
 } from '../../test/support/session-document.ts';
+import { releaseSeats } from './instance-seats.ts';
 import { answerKnock, enterSession, KNOCK_WAIT_MS, lookAtKnock, waitingKnocks, withdrawKnock } from './knocks.ts';
 import { closeByHost, leaveSession, lockSession, openSession, type NewSeat, type SessionDocument } from './session.ts';
 
@@ -110,6 +111,31 @@ describe('a knock', () => {
     }
     expect(room.knocks?.length).toBeLessThanOrEqual(20);
     expect(kindOf(lookAtKnock(joiner('guest 99')), room)).toBe('denied');
+  });
+});
+
+describe('an instance that died', () => {
+  it('takes along who waited there, and nobody else', () => {
+    const elsewhere = after(session(4), knocking('bob', { instance: 'there' }));
+    const both = after(elsewhere, knocking('cat'));
+    const room = after(after(both, knocking('dan', { instance: 'there' })), answerKnock(HOST, 'dan', false));
+    const { document, outcome, lasting } = changed(room, releaseSeats('there'));
+    expect(outcome).toEqual({ kind: 'released', seatIds: [] });
+    expect(lasting).toBe(false);
+    expect(waitingIds(document)).toEqual(['cat']);
+    expect(kindOf(answerKnock(HOST, 'bob', true), document)).toBe('unknown_knock');
+    // Its joiner repeats the join elsewhere, and gets the answer that it earned.
+    expect(kindOf(lookAtKnock(joiner('dan')), document)).toBe('denied');
+    expect(kindOf(lookAtKnock(joiner('bob')), document)).toBe('gone');
+    expect(kindOf(releaseSeats('there'), document)).toBe('stale');
+    expect(kindOf(releaseSeats('there'), after(room, closeByHost(HOST)))).toBe('stale');
+  });
+
+  it('takes nobody along who repeated the join on another', () => {
+    const key = { keyHash: 'key of bob' };
+    const moved = after(after(session(), knocking('bob', { ...key, instance: 'there' })), knocking('bob 2', key));
+    expect(kindOf(releaseSeats('there'), moved)).toBe('stale');
+    expect(waitingIds(moved)).toEqual(['bob']);
   });
 });
 

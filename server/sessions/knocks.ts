@@ -140,6 +140,18 @@ export function withdrawKnock(joiner: Joiner): Rule<KnockState | { kind: 'withdr
   };
 }
 
+/** The instance died with the connections that waited there: admitted now, a seat would have nobody behind it. */
+export function withoutKnocksOf(session: SessionDocument, instance: string): SessionDocument {
+  const isLost = ({ answer, newcomer }: Knock) => answer === null && newcomer.instance === instance;
+  const knocks = session.knocks ?? [];
+  return knocks.some(isLost)
+    ? withKnocks(
+        session,
+        knocks.filter((knock) => !isLost(knock)),
+      )
+    : session;
+}
+
 /** Those whose joiners wait, oldest first. */
 export function waitingKnocks(session: SessionDocument, now: number): readonly Knock[] {
   if (session.closed !== null) return [];

@@ -260,6 +260,13 @@ export interface DurableStore {
   findSend(sessionId: string, participantId: string, id: string): Promise<StoredSend | null>;
   /** Sends since that time, newest first, at most `limit`. */
   recentSends(sessionId: string, since: number, limit: number): Promise<StoredSend[]>;
+  /**
+   * The hot state of the session is lost: begins a new epoch, if the stored one is still `knownEpoch`. Gives the epoch
+   * that holds; null when there is no such session, or it is closed. Who writes under an older one is refused from then on.
+   */
+  raiseEpoch(sessionId: string, knownEpoch: number): Promise<number | null>;
+  /** The open session that this code leads to, by what is stored; null when there is none. */
+  findByCode(code: string, now: number): Promise<string | null>;
   /** Resolves when the database answers. */
   ping(): Promise<void>;
 }

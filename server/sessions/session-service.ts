@@ -185,6 +185,12 @@ export class SessionService {
     }
   }
 
+  /** The session was rebuilt: whoever is connected here comes back, and hears what was lost. */
+  epochEnded(sessionId: string): void {
+    const { events } = this.#options;
+    for (const { seatId } of events.seatsHere(sessionId)) events.closeSeat(sessionId, seatId, 'server_error');
+  }
+
   /** Writes that failed turn out to be stored: what they changed happens now, for whoever is connected. */
   recovered(recovery: Recovery): void {
     this.#options.announcer.recovered(recovery);

@@ -25,6 +25,8 @@ export interface Stores {
   readonly postgres: PostgresServer;
   /** What makes the environment of a deployment: a database and a key prefix of its own. */
   deployment(): Promise<Environment>;
+  /** Runs before the stores end, whichever comes first. */
+  before(end: () => Promise<void>): void;
 }
 
 export interface InstancesOptions {
@@ -59,14 +61,19 @@ export interface InstancesStage {
 export function stageStores(options: RedisServerOptions = { appendonly: 'always' }): Stores {
   let stores: { redis: RedisServer; postgres: PostgresServer } | undefined;
   let deployments = 0;
+  const ends: (() => Promise<void>)[] = [];
 
   beforeAll(async () => {
     const [redis, postgres] = await Promise.all([startRedis(options), startPostgres()]);
     stores = { redis, postgres };
   }, 60_000);
   afterAll(async () => {
-    await Promise.all([stores?.redis.stop(), stores?.postgres.stop()]);
-  });
+    try {
+      for (const end of ends) await end();
+    } finally {
+      await Promise.all([stores?.redis.stop(), stores?.postgres.stop()]);
+    }
+  }, 60_000);
 
   function running(): { redis: RedisServer; postgres: PostgresServer } {
     if (stores === undefined) throw new Error('the stores start before the first test of the file, not earlier');
@@ -87,6 +94,9 @@ export function stageStores(options: RedisServerOptions = { appendonly: 'always'
       // Tens of servers share one Postgres of 100 connections.
       DATABASE_POOL_MAX: '4',
     }),
+    before: (end) => {
+      ends.push(end);
+    },
   };
 }
 
@@ -125,11 +135,13 @@ export function stageInstances(
     for (const client of clients) client.close();
     clients.clear();
   });
-  afterAll(async () => {
-    const ends = await Promise.allSettled(instances.map((instance) => instance.stop()));
-    await Promise.all(proxies.map((proxy) => proxy.close()));
-    for (const end of ends) if (end.status === 'rejected') throw end.reason;
-  }, 60_000);
+  const end = async (): Promise<void> => {
+    const ended = await Promise.allSettled(instances.splice(0).map((instance) => instance.stop()));
+    await Promise.all(proxies.splice(0).map((proxy) => proxy.close()));
+    for (const outcome of ended) if (outcome.status === 'rejected') throw outcome.reason;
+  };
+  stores.before(end);
+  afterAll(end, 60_000);
 
   function at(index: number): Instance {
     const instance = instances[index];

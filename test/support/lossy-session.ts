@@ -131,7 +131,10 @@ export class LossySession {
       const messages = this.log.slice(afterSeq, afterSeq + 3);
       return { ok: true, messages, hasMore: afterSeq + messages.length < this.log.length, ...this.#head() };
     }
-    return command === 'session:get' ? { ok: true, session: this.#session(), self: {} } : { ok: true };
+    if (command !== 'session:get') return { ok: true };
+    const participantId = line.participantId ?? '';
+    const role = participantId === this.#seats[0] ? 'host' : 'guest';
+    return { ok: true, session: this.#session(), self: { participantId, role } };
   }
 
   #send(line: Line, { id, body, type }: Record<string, JsonValue>): unknown {

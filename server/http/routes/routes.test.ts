@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { problemOf, stageApp } from '../../../test/support/app-stage.ts';
+import { DETAILED, problemOf, stageApp } from '../../../test/support/app-stage.ts';
+import { createDetailedHealth } from '../../observability/health-detailed.ts';
 import { createHealth } from '../../observability/health.ts';
 
 const stage = stageApp();
@@ -58,6 +59,52 @@ describe('health', () => {
     await stage.withServer({ health: fresh }, async (base) => {
       expect((await fetch(`${base}/health/ready`)).status).toBe(503);
       expect((await fetch(`${base}/health`)).status).toBe(503);
+    });
+  });
+});
+
+describe('the detailed health', () => {
+  const adminToken = 'the-admin-token-16';
+  const get = (base: string, authorization?: string) =>
+    fetch(`${base}/health/detailed`, authorization === undefined ? {} : { headers: { Authorization: authorization } });
+
+  it('is for the holder of the admin token', async () => {
+    await stage.withServer({ adminToken, metricsToken: 'the-metrics-token' }, async (base) => {
+      const response = await get(base, `Bearer ${adminToken}`);
+      expect(response.status).toBe(200);
+      expect(response.headers.get('Cache-Control')).toBe('no-store');
+      expect(await response.json()).toMatchObject({
+        status: 'healthy',
+        services: { database: { status: 'ok' } },
+        version: '1.2.3',
+        durability: 'archived',
+        checks: { cache: { type: 'memory', hits: 3, hitRate: 0.75 }, mail: { status: 'disabled' } },
+        stats: { messages: 5 },
+      });
+      for (const authorization of [undefined, '', 'Bearer', `Basic ${adminToken}`, 'Bearer the-metrics-token']) {
+        const refused = await get(base, authorization);
+        expect([authorization, refused.status]).toEqual([authorization, 401]);
+        expect(refused.headers.get('WWW-Authenticate')).toBe('Bearer realm="tandem"');
+        expect(await problemOf(refused)).toMatchObject({ code: 'UNAUTHENTICATED' });
+      }
+      expect(stage.logged).toContain('"reason":"admin_token"');
+      expect(stage.logged).not.toContain(adminToken);
+    });
+  });
+
+  it('is for nobody where there is no admin token', async () => {
+    for (const authorization of [undefined, 'Bearer null', 'Bearer undefined']) {
+      expect((await get(stage.url, authorization)).status).toBe(401);
+    }
+  });
+
+  it('comes with 503 when the server is unhealthy', async () => {
+    const summary = { ...stage.health.summary(), status: 'unhealthy' as const };
+    const detailedHealth = createDetailedHealth({ ...DETAILED, health: { summary: () => summary } });
+    await stage.withServer({ adminToken, detailedHealth }, async (base) => {
+      const response = await get(base, `Bearer ${adminToken}`);
+      expect(response.status).toBe(503);
+      expect(await response.json()).toMatchObject({ status: 'unhealthy', checks: {} });
     });
   });
 });

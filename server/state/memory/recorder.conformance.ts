@@ -118,6 +118,24 @@ export class Recorder {
     return sends;
   };
 
+  readonly raiseEpoch = (sessionId: string, knownEpoch: number): Promise<number | null> => {
+    const row = this.#rows.get(sessionId);
+    if (row === undefined || row.document.closed !== null) return Promise.resolve(null);
+    const { epoch } = row.document;
+    if (epoch !== knownEpoch) return Promise.resolve(epoch);
+    this.#rows.set(sessionId, { ...row, document: { ...row.document, epoch: epoch + 1 } });
+    return Promise.resolve(epoch + 1);
+  };
+
+  readonly findByCode = (code: string, now: number): Promise<string | null> => {
+    for (const [id, { document }] of this.#rows) {
+      if (document.closed === null && document.code?.value === code && document.code.expiresAt > now) {
+        return Promise.resolve(id);
+      }
+    }
+    return Promise.resolve(null);
+  };
+
   /** Newest first. */
   #sends(sessionId: string): StoredSend[] {
     const messages = this.#rows.get(sessionId)?.messages ?? [];

@@ -290,13 +290,12 @@ function overlaid(stored: StoredSession, broken: SessionEntry): StoredSession {
     const { presence, awaySince, generation, instance } = connected.get(seat.id) ?? seat;
     return { ...seat, presence, awaySince, generation, instance };
   });
-  const knocks = broken.visible?.knocks?.map((knock) => answeredBy(knock, stored.document));
+  const paired = connected.size < 2 && seats.length >= 2;
+  const knocks = broken.visible?.knocks?.map((knock): Knock => {
+    // An admission that counted as failed may be stored.
+    const isSeated = knock.answer === null && seats.some(({ id }) => id === knock.newcomer.id);
+    return isSeated ? { ...knock, answer: { kind: 'admitted', paired } } : knock;
+  });
   const document = { ...stored.document, seats, ...(knocks === undefined ? {} : { knocks }) };
   return { ...stored, document, lastActivityAt: broken.lastActivityAt };
-}
-
-/** An admission that counted as failed may be stored. Whom it paired is told by whoever reads the session back. */
-function answeredBy(knock: Knock, { seats }: SessionDocument): Knock {
-  const isSeated = knock.answer === null && seats.some(({ id }) => id === knock.newcomer.id);
-  return isSeated ? { ...knock, answer: { kind: 'admitted', paired: false } } : knock;
 }

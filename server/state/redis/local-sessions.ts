@@ -76,6 +76,12 @@ export class LocalSessions {
     return this.#entries.get(sessionId)?.delivered ?? 0;
   }
 
+  /** The epoch that somebody here knows; null when nobody is here. */
+  epochOf(sessionId: string): number | null {
+    const entry = this.#entries.get(sessionId);
+    return entry === undefined || entry.delivered === null ? null : entry.epoch;
+  }
+
   versionOf(sessionId: string): number {
     return this.#entries.get(sessionId)?.version ?? 0;
   }

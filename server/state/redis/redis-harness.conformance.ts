@@ -115,6 +115,8 @@ export class RedisHarness implements Harness {
       onAppended: () => undefined,
       onMessage: (message, sender) => this.deliveries.push({ message, sender }),
       onChangedElsewhere: () => undefined,
+      onNewEpoch: () => undefined,
+      archive: { durable: this.recorder, store: () => Promise.resolve(true), now: () => this.#now },
       clusterLimits: this.#redis.kind === 'cluster' ? this.#clusterLimits() : null,
       ...this.#options,
       now: () => this.#now,

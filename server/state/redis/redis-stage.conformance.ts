@@ -4,7 +4,14 @@ import type { Message } from '../../../protocol/session.ts';
 import type { Timings } from '../../sessions/deadlines.ts';
 import { fingerprintOf } from '../../sessions/fingerprint.ts';
 import type { AppendRequest, SessionSnapshot } from '../../sessions/ports.ts';
-import { joinSession, openSession, type NewSeat, type SeatHolder, type SessionDocument } from '../../sessions/session.ts';
+import {
+  joinSession,
+  openSession,
+  type NewSeat,
+  type SeatHolder,
+  type SessionDocument,
+} from '../../sessions/session.ts';
+import { Recorder } from '../memory/recorder.conformance.ts';
 import { createRedis, type Redis, type RedisOptions, type RedisReply } from './client.ts';
 import { Keys } from './keys.ts';
 import { RedisLimits } from './redis-limits.ts';
@@ -42,6 +49,7 @@ export interface Instance {
 /** Instances on one Redis, under a prefix of their own and a clock that stands still. */
 export class RedisStage {
   readonly faults: unknown[] = [];
+  readonly archive = new Recorder();
   readonly keys: Keys;
   readonly redis: Redis;
   now = Date.parse('2026-01-31T12:00:00.000Z');
@@ -82,6 +90,8 @@ export class RedisStage {
       onAppended: () => undefined,
       onMessage: (message, sender) => heard.push({ message, sender }),
       onChangedElsewhere: (snapshot, mayHaveMissed) => changes.push({ snapshot, mayHaveMissed }),
+      onNewEpoch: () => undefined,
+      archive: { durable: this.archive, store: () => Promise.resolve(true), now: () => this.now },
       clusterLimits: redis.kind === 'cluster' ? new RedisLimits(limits) : null,
       timings: TIMINGS,
       retryHorizonMs: HORIZON_MS,
@@ -133,7 +143,15 @@ export function newcomer(instance: string, own: Partial<NewSeat> = {}): NewSeat 
 /** A session as it is opened now by somebody at that instance. */
 export function opened(stage: RedisStage, instance: string, capacity = 2, own: Partial<NewSeat> = {}): SessionDocument {
   const code = { value: codeFrom(randomUUID()), expiresAt: stage.now + 15 * MINUTE };
-  const input = { id: randomUUID(), now: stage.now, capacity, approval: false, shareHistory: false, metadata: {}, code };
+  const input = {
+    id: randomUUID(),
+    now: stage.now,
+    capacity,
+    approval: false,
+    shareHistory: false,
+    metadata: {},
+    code,
+  };
   return openSession(input, newcomer(instance, own));
 }
 

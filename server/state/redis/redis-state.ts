@@ -8,6 +8,7 @@ import type {
   ChangeResult,
   CreateResult,
   DueSession,
+  DurableStore,
   FindSendResult,
   LogPage,
   LogRange,
@@ -32,6 +33,8 @@ import { arrayOf, fieldsOf, numberOf, textOf } from './reply.ts';
 import type { RedisLimits, TakenPoints } from './redis-limits.ts';
 import { loadScript } from './script.ts';
 import { SessionNames } from './session-names.ts';
+import { SessionRebuild } from './session-rebuild.ts';
+import { StrangeCodes } from './strange-codes.ts';
 import { heldBy, lifeOf, SessionStore, type HeldSession } from './session-store.ts';
 
 const APPEND = loadScript('append_message');
@@ -46,6 +49,7 @@ const CHANGE_TRIES = 60;
 /** Heads that one script looks at. */
 const HEADS_AT_ONCE = 100;
 const REPAIR_PAGE = 500;
+const RESTORES_AT_ONCE = 8;
 /** Redis answers or is given up within 2 s. */
 const STOP_MS = 2500;
 
@@ -66,6 +70,16 @@ export interface RedisStateOptions {
   onChangedElsewhere: (snapshot: SessionSnapshot, mayHaveMissed: boolean) => void;
   /** Limits of an append in a cluster, where they lie in other slots than the session; null elsewhere. */
   clusterLimits: Pick<RedisLimits, 'takePoints' | 'giveBack'> | null;
+  /** What a session is put back from when Redis has lost it, or a part of it. */
+  archive: {
+    readonly durable: Pick<DurableStore, 'raiseEpoch' | 'loadSession' | 'recentSends' | 'findByCode'>;
+    /** Archives what Redis still has of a session; false when that did not work. */
+    readonly store: (sessionId: string) => Promise<boolean>;
+    /** Unix ms of the deployment. */
+    readonly now: () => number;
+  };
+  /** The connections of the session that are held here know an epoch that is over. */
+  onNewEpoch: (sessionId: string) => void;
   timings: Timings;
   retryHorizonMs: number;
   /** Unix ms for tests; the time of Redis otherwise. */
@@ -85,6 +99,8 @@ export class RedisState implements SessionState {
   readonly #due: DueSessions;
   readonly #channel: MessageChannel;
   readonly #tallies: PartitionTallies;
+  readonly #rebuilds: SessionRebuild;
+  readonly #strangeCodes: StrangeCodes;
   readonly #clock: () => string;
   readonly #maxBacklog: number;
   readonly #changes = new Set<Promise<unknown>>();
@@ -107,6 +123,15 @@ export class RedisState implements SessionState {
     this.#local = new LocalSessions({ onMessage, onFault, readAfter: (id, after) => this.#readAfter(id, after) });
     this.#due = new DueSessions({ redis, keys, store: this.#store, timings, clock: this.#clock, onFault });
     this.#tallies = new PartitionTallies(redis, keys);
+    const { durable, store: archive, now: deploymentNow } = options.archive;
+    this.#rebuilds = new SessionRebuild({
+      ...{ redis, keys, durable, archive, timings, retryHorizonMs },
+      store: this.#store,
+      names: this.#names,
+      clock: this.#clock,
+      now: deploymentNow,
+    });
+    this.#strangeCodes = new StrangeCodes({ durable, now: deploymentNow });
     this.#channel = new MessageChannel({
       redis,
       subscriber,
@@ -154,7 +179,7 @@ export class RedisState implements SessionState {
   }
 
   findByCode(code: string): Promise<string | null> {
-    return this.#guard(() => this.#names.findByCode(code));
+    return this.#guard(async () => (await this.#names.findByCode(code)) ?? (await this.#findLostByCode(code)));
   }
 
   findByKey(keyHash: string): Promise<string | null> {
@@ -253,6 +278,22 @@ export class RedisState implements SessionState {
     return this.#tallies.counts();
   }
 
+  /**
+   * Redis was emptied: puts back what the archive has open. Sessions with a connection are put back when they are next
+   * used; without this, the others would never end.
+   */
+  async restore(sessions: readonly { readonly id: string; readonly epoch: number }[]): Promise<void> {
+    const waiting = [...sessions];
+    const work = async () => {
+      for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+        if (this.#isStopped) return;
+        const isThere = (await this.#store.read(next.id)) !== null;
+        if (!isThere && (await this.#rebuilds.rebuild(next.id, next.epoch))) this.#leaveEpoch(next.id);
+      }
+    };
+    await Promise.all(Array.from({ length: RESTORES_AT_ONCE }, work));
+  }
+
   /** Looks at the counts of the partitions that this instance answers for. */
   async refreshCounts(owned: readonly number[]): Promise<void> {
     await this.#tallies.refresh(owned);
@@ -313,6 +354,7 @@ export class RedisState implements SessionState {
         const held = await this.#store.read(sessionId);
         if (held === null) {
           this.#local.forget(sessionId);
+          if (attempt === 0 && (await this.#rebuilds.rebuild(sessionId, null))) continue;
           return { kind: 'no_such_session' };
         }
         const { lastSeq, lastActivityAt, document: before } = held.snapshot;
@@ -379,7 +421,11 @@ export class RedisState implements SessionState {
       const found = await this.findSend(sessionId, sender.seatId, id, fingerprint);
       if (found.kind !== 'unknown') return found;
       const verdict = await clusterLimits.takePoints(limits);
-      if (verdict.kind === 'refused') return { ...verdict, kind: 'rate_limited' };
+      if (verdict.kind === 'refused') {
+        // The points may have gone to its own first try, which was on its way.
+        const now = await this.findSend(sessionId, sender.seatId, id, fingerprint);
+        return now.kind === 'unknown' ? { ...verdict, kind: 'rate_limited' } : now;
+      }
       taken = verdict;
     }
     const text = openText({ sessionId, from: sender.seatId, id, type, bodyJson });
@@ -399,7 +445,9 @@ export class RedisState implements SessionState {
     }
     const [kind, ...rest] = arrayOf(await redis.run(APPEND, names, args));
     if (kind !== 'appended') {
-      if (taken !== null) clusterLimits?.giveBack(taken).catch(this.#options.onFault);
+      // Before the answer: whoever has it may send again at once.
+      if (taken !== null) await clusterLimits?.giveBack(taken).catch(this.#options.onFault);
+      await this.#beginAnew(sessionId, textOf(kind), rest);
       return refusedOf(textOf(kind), rest, limits);
     }
     const accepted = acceptedOf(rest);
@@ -409,6 +457,33 @@ export class RedisState implements SessionState {
     this.#tell(() => this.#options.onAppended(message));
     this.#local.appended(message, sender, epoch);
     return { kind, ...accepted };
+  }
+
+  /**
+   * A refusal that tells of a loss: the session goes on under another epoch. Throws `UNAVAILABLE` then, because the sender
+   * may repeat on the connection that it is about to make.
+   */
+  async #beginAnew(sessionId: string, kind: string, [epoch]: readonly unknown[]): Promise<void> {
+    const known = this.#local.epochOf(sessionId);
+    const isOver = kind === 'not_seated' && known !== null && numberOf(epoch) !== known;
+    const isLost = kind === 'none' && (await this.#rebuilds.rebuild(sessionId, null));
+    if (kind === 'behind') await this.#rebuilds.rebuild(sessionId, numberOf(epoch));
+    else if (!isOver && !isLost) return;
+    this.#leaveEpoch(sessionId);
+    throw new TandemError('UNAVAILABLE', 'The store has lost a part of this session: repeat with the same id.');
+  }
+
+  #leaveEpoch(sessionId: string): void {
+    this.#local.forget(sessionId);
+    this.#tell(() => this.#options.onNewEpoch(sessionId));
+  }
+
+  /** A code that only the archive knows: of a session that Redis has lost. */
+  async #findLostByCode(code: string): Promise<string | null> {
+    const sessionId = await this.#strangeCodes.find(code);
+    // One that Redis has knows better what became of its code.
+    if (sessionId === null || (await this.#store.read(sessionId)) !== null) return null;
+    return (await this.#rebuilds.rebuild(sessionId, null)) ? this.#names.findByCode(code) : null;
   }
 
   async #readLog(sessionId: string, range: LogRange): Promise<LogPage | null> {
@@ -452,15 +527,25 @@ export class RedisState implements SessionState {
     const { redis, keys } = this.#options;
     const moved: { sessionId: string; epoch: number; lastSeq: number; durableSeq: number }[] = [];
     const names = ids.map((id) => keys.session(id).flat);
+    // Before Redis is asked: what comes meanwhile is no loss.
+    const seen = ids.map((id) => ({ epoch: this.#local.epochOf(id), seq: this.#local.seenSeq(id) }));
     const heads = arrayOf(await redis.run(READ_HEADS, names, [])).map(arrayOf);
     for (const [index, sessionId] of ids.entries()) {
       const [epoch, ...rest] = heads[index] ?? [];
+      const before = seen[index] ?? { epoch: null, seq: 0 };
       if (epoch === null || epoch === undefined) {
-        this.#local.forget(sessionId);
+        if (before.epoch !== null) await this.#rebuilds.rebuild(sessionId, null);
+        this.#leaveEpoch(sessionId);
         continue;
       }
       const [lastSeq = 0, durableSeq = 0, version = 0] = rest.map(numberOf);
       const head = { epoch: numberOf(epoch), lastSeq, durableSeq };
+      const isSame = before.epoch === head.epoch;
+      if (isSame && lastSeq < before.seq) await this.#rebuilds.rebuild(sessionId, head.epoch);
+      if (before.epoch !== null && (!isSame || lastSeq < before.seq)) {
+        this.#leaveEpoch(sessionId);
+        continue;
+      }
       if (this.#local.compare(sessionId, { ...head, version })) moved.push({ sessionId, ...head });
       if (version !== this.#local.versionOf(sessionId)) await this.#lookAtDocument(sessionId, mayHaveMissed);
     }
@@ -487,7 +572,9 @@ export class RedisState implements SessionState {
   async #teach(): Promise<void> {
     const { redis } = this.#options;
     // One that cannot be asked now is taught when it is reached; and it can be sent the script then, too.
-    await Promise.allSettled([APPEND, FIND_SEND].map(({ source }) => redis.sendToPrimaries(['SCRIPT', 'LOAD', source])));
+    await Promise.allSettled(
+      [APPEND, FIND_SEND].map(({ source }) => redis.sendToPrimaries(['SCRIPT', 'LOAD', source])),
+    );
   }
 
   /** The way to Redis was broken: what was appended or published meanwhile may not have come. */

@@ -88,8 +88,8 @@ export class SessionStore {
     const session = keys.session(id);
     const partition = keys.partitionOf(id);
     const { set, remove } = changedFields(before, document);
-    const instances = heldBy(document);
-    const left = [...heldBy(before?.snapshot.document ?? null)].filter((instance) => !instances.has(instance));
+    const instances = reliesOn(document);
+    const left = [...reliesOn(before?.snapshot.document ?? null)].filter((instance) => !instances.has(instance));
     const deadline = nextDeadline(document, activityOf(before, document), timings);
     const reply = await redis.run(
       STORE,
@@ -179,6 +179,18 @@ export function heldBy(document: SessionDocument | null): ReadonlySet<string> {
   return instances;
 }
 
+/** Instances with a connection that waits to be let in. */
+function knockedAt(document: SessionDocument | null): ReadonlySet<string> {
+  if (document === null || document.closed !== null) return new Set();
+  const waiting = (document.knocks ?? []).filter(({ answer }) => answer === null);
+  return new Set(waiting.map(({ newcomer }) => newcomer.instance));
+}
+
+/** Instances whose death concerns the session. */
+function reliesOn(document: SessionDocument | null): ReadonlySet<string> {
+  return new Set([...heldBy(document), ...knockedAt(document)]);
+}
+
 /** What the hot path reads without decoding the document. */
 function changedFields(before: HeldSession | null, document: SessionDocument): { set: string[]; remove: string[] } {
   const wanted = new Map<string, string>([
@@ -187,9 +199,11 @@ function changedFields(before: HeldSession | null, document: SessionDocument): {
     ['inst', [...heldBy(document)].join(' ')],
   ]);
   for (const { id, generation } of document.seats) wanted.set(`seat:${id}`, String(generation));
+  const knocking = [...knockedAt(document)].join(' ');
+  if (knocking !== '') wanted.set('knock', knocking);
   const set: string[] = [];
   for (const [field, value] of wanted) if (before?.fields.get(field) !== value) set.push(field, value);
-  const remove: string[] = [];
+  const remove: string[] = knocking === '' && before?.fields.has('knock') === true ? ['knock'] : [];
   const living = new Set(document.seats.map(({ id }) => id));
   for (const field of before?.fields.keys() ?? []) {
     const [kind, seatId] = field.split(':');
@@ -208,7 +222,7 @@ function gainsSeat(before: SessionDocument, after: SessionDocument): boolean {
 
 type Counted = 'waiting' | 'paired' | 'online' | 'away';
 
-function changedCounts(before: SessionDocument | null, after: SessionDocument): Record<Counted, number> {
+export function changedCounts(before: SessionDocument | null, after: SessionDocument): Record<Counted, number> {
   const [was, is] = [countOf(before), countOf(after)];
   return {
     waiting: is.waiting - was.waiting,

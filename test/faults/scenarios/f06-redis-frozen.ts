@@ -1,6 +1,6 @@
 import { threeInstances } from '../scenario.ts';
 import type { Scenario } from '../scenario.ts';
-import { outage, REFUSED_WITHIN_MS } from './outage.ts';
+import { outage, OUTAGE_MS, REFUSED_WITHIN_MS } from './outage.ts';
 
 export const f06: Scenario = {
   name: 'F6',
@@ -18,11 +18,11 @@ export const f06: Scenario = {
         () => redis.thaw(),
       );
     } else {
-      // Answers nobody, and still takes part in TCP.
+      // Takes part in TCP and answers nobody, whoever would end the pause before its time included.
       await outage(
         arena,
-        () => redis.command('CLIENT', 'PAUSE', '60000', 'ALL'),
-        () => redis.command('CLIENT', 'UNPAUSE'),
+        () => redis.command('CLIENT', 'PAUSE', String(OUTAGE_MS), 'ALL'),
+        () => redis.command('PING'),
       );
     }
   },

@@ -6,7 +6,7 @@ import type { Arena } from '../arena.ts';
 export const REFUSED_WITHIN_MS = 2_500;
 const HEALED_WITHIN_MS = 8_000;
 const READINESS_WITHIN_MS = 5_000;
-const OUTAGE_MS = 10_000;
+export const OUTAGE_MS = 10_000;
 
 type Switch = () => unknown;
 

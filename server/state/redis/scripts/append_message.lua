@@ -8,7 +8,7 @@
 --       12 command that publishes  13 channel, without the instance  14 highest seq that the caller knows of
 --       15… points and duration in ms of each limit
 -- Gives { 'appended' | 'duplicate', seq, sent at, epoch, durable seq }, { 'limited', number of the limit, ms to wait },
---       or { 'none' | 'closed' | 'not_seated' | 'reused' | 'behind' }
+--       { 'not_seated' | 'behind', epoch }, or { 'none' | 'closed' | 'reused' }
 local now = clock(ARGV[1])
 local seat, id, fingerprint, horizon = ARGV[4], ARGV[6], ARGV[7], tonumber(ARGV[9])
 local flat = redis.call('HMGET', KEYS[1], 'open', 'seq', 'epoch', 'dseq', 'warned', 'inst', 'seat:' .. seat)
@@ -36,9 +36,9 @@ if known then
   end
 end
 if flat[1] ~= '1' then return { 'closed' } end
-if flat[7] ~= ARGV[5] then return { 'not_seated' } end
+if flat[7] ~= ARGV[5] then return { 'not_seated', epoch } end
 -- The store has lost what somebody saw already: a number given now would be given twice.
-if seq < tonumber(ARGV[14]) then return { 'behind' } end
+if seq < tonumber(ARGV[14]) then return { 'behind', epoch } end
 
 local limited, longest = 0, 0
 for index = 7, #KEYS do

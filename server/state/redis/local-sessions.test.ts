@@ -1,0 +1,249 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { eventually } from '../../../test/support/eventually.ts';
+import type { Message } from '../../../protocol/session.ts';
+import type { SeatHolder } from '../../sessions/session.ts';
+import { LocalSessions, type LoggedMessages } from './local-sessions.ts';
+
+const ID = 'session';
+const SENDER: SeatHolder = { seatId: 'seat', generation: 4 };
+
+let log: Message[];
+let epoch: number;
+let told: { seq: number; generation: number }[];
+let faults: unknown[];
+let reads: number[];
+/** Runs before the log is read. */
+let onRead: (afterSeq: number) => Promise<void>;
+let page: number;
+let local: LocalSessions;
+
+beforeEach(() => {
+  [log, epoch, told, faults, reads, page] = [[], 1, [], [], [], 500];
+  onRead = () => Promise.resolve();
+  local = new LocalSessions({
+    onMessage: (message, { generation }) => told.push({ seq: message.seq, generation }),
+    onFault: (error) => faults.push(error),
+    readAfter: async (_, afterSeq): Promise<LoggedMessages> => {
+      reads.push(afterSeq);
+      await onRead(afterSeq);
+      const messages = log.filter(({ seq }) => seq > afterSeq).slice(0, page);
+      return { epoch, lastSeq: log.at(-1)?.seq ?? 0, messages };
+    },
+  });
+});
+
+function logged(seq: number): Message {
+  const known = log.find((message) => message.seq === seq);
+  if (known !== undefined) return known;
+  const message = { id: `m${String(seq)}`, seq, sessionId: ID, from: 'seat', type: 'text', body: seq, sentAt: '' };
+  log.push(message);
+  return message;
+}
+
+const head = (lastSeq: number, version = 1) => ({ epoch, lastSeq, durableSeq: 0, version });
+
+/** The session is held here from `lastSeq` on. */
+function hold(lastSeq = 0): void {
+  local.changing(ID);
+  local.changed(ID, head(lastSeq), true);
+}
+
+const seqs = () => told.map(({ seq }) => seq);
+const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
+
+function arrive(...numbers: number[]): void {
+  for (const seq of numbers) local.arrived(logged(seq), SENDER, epoch);
+}
+
+describe('a session that is held here', () => {
+  it('tells of each message once and in turn, in whatever order they come', () => {
+    hold();
+    arrive(2, 4, 1, 1, 3, 2, 6, 5, 4);
+    expect(seqs()).toEqual(range(1, 6));
+    expect(reads).toEqual([]);
+  });
+
+  it('fills a hole that stays from the log, and says who sent what came by itself', async () => {
+    hold();
+    for (const seq of range(1, 5)) logged(seq);
+    arrive(1, 3, 5);
+    await eventually(() => expect(seqs()).toEqual(range(1, 5)));
+    expect(told.map(({ generation }) => generation)).toEqual([4, -1, 4, -1, 4]);
+    expect(reads).toEqual([1]);
+  });
+
+  it('goes on behind a hole that the log no longer has', async () => {
+    hold();
+    log = [];
+    for (const seq of range(8, 9)) logged(seq);
+    arrive(9);
+    await eventually(() => expect(seqs()).toEqual([8, 9]));
+  });
+
+  it('reads the tail that nobody told of when the head shows it, page by page', async () => {
+    hold();
+    page = 3;
+    for (const seq of range(1, 8)) logged(seq);
+    expect(local.compare(ID, head(8))).toBe(true);
+    expect(local.compare(ID, head(8))).toBe(false);
+    await eventually(() => expect(seqs()).toEqual(range(1, 8)));
+  });
+
+  it('takes no message of another epoch', () => {
+    hold();
+    local.arrived(logged(1), SENDER, 2);
+    expect(seqs()).toEqual([]);
+  });
+
+  it('reports a log that cannot be read, and reads it again with the next look', async () => {
+    hold();
+    for (const seq of range(1, 3)) logged(seq);
+    onRead = () => Promise.reject(new Error('away'));
+    local.compare(ID, head(3));
+    await eventually(() => expect(faults).toHaveLength(1));
+    onRead = () => Promise.resolve();
+    local.compare(ID, head(3));
+    await eventually(() => expect(seqs()).toEqual(range(1, 3)));
+  });
+
+  it('is told of whatever listeners throw, and goes on', () => {
+    const failing = new LocalSessions({
+      onMessage: ({ seq }) => {
+        told.push({ seq, generation: 0 });
+        throw new Error('a listener');
+      },
+      onFault: (error) => faults.push(error),
+      readAfter: () => Promise.resolve(null),
+    });
+    failing.changing(ID);
+    failing.changed(ID, head(0), true);
+    for (const seq of [1, 2]) failing.arrived(logged(seq), SENDER, epoch);
+    expect(seqs()).toEqual([1, 2]);
+    expect(faults).toHaveLength(2);
+  });
+
+  it('leaves nothing behind when it is no longer held', async () => {
+    hold();
+    arrive(2);
+    local.changing(ID);
+    local.changed(ID, head(2, 2), false);
+    expect([...local.ids()]).toEqual([]);
+    arrive(1, 3);
+    await local.repair(ID);
+    expect(seqs()).toEqual([]);
+    expect(reads).toEqual([]);
+  });
+});
+
+describe('a change', () => {
+  it('is told of after everything below its head and before everything above', async () => {
+    hold();
+    const order: (number | string)[] = [];
+    const telling = new LocalSessions({
+      onMessage: ({ seq }) => order.push(seq),
+      onFault: (error) => faults.push(error),
+      readAfter: () => Promise.resolve({ epoch, lastSeq: 5, messages: log }),
+    });
+    telling.changing(ID);
+    telling.changed(ID, head(0), true);
+    telling.changing(ID);
+    for (const seq of range(1, 5)) logged(seq);
+    for (const seq of [1, 2, 5, 4]) telling.arrived(logged(seq), SENDER, epoch);
+    expect(order).toEqual([]);
+    await telling.reached(ID, head(3));
+    order.push('change');
+    telling.changed(ID, head(3, 2), true);
+    expect(order).toEqual([1, 2, 3, 'change', 4, 5]);
+  });
+
+  it('reads more than a page below its head, and does not take a message from the one who sent it', async () => {
+    hold();
+    page = 10;
+    for (const seq of range(1, 35)) logged(seq);
+    local.changing(ID);
+    arrive(33);
+    onRead = () => {
+      arrive(34);
+      return Promise.resolve();
+    };
+    await local.reached(ID, head(35));
+    expect(seqs()).toEqual(range(1, 35));
+    expect(told.filter(({ generation }) => generation === 4).map(({ seq }) => seq)).toEqual([33, 34]);
+    local.changed(ID, head(35, 2), true);
+    expect(seqs()).toEqual(range(1, 35));
+  });
+
+  it('that gives the first seat here begins at its head, with what came meanwhile', () => {
+    local.changing(ID);
+    arrive(3, 4);
+    local.changed(ID, head(3), true);
+    expect(seqs()).toEqual([4]);
+    expect(local.seenSeq(ID)).toBe(4);
+  });
+
+  it('that failed leaves things as they were', () => {
+    local.changing(ID);
+    arrive(1);
+    local.unchanged(ID);
+    expect(local.has(ID)).toBe(false);
+    hold(1);
+    local.changing(ID);
+    arrive(2);
+    local.unchanged(ID);
+    expect(seqs()).toEqual([2]);
+  });
+
+  it('does not lose what a repair found while it was under way', async () => {
+    hold();
+    for (const seq of range(1, 4)) logged(seq);
+    onRead = () => {
+      local.changing(ID);
+      onRead = () => Promise.resolve();
+      return Promise.resolve();
+    };
+    await local.repair(ID);
+    expect(seqs()).toEqual([]);
+    local.changed(ID, head(0, 2), true);
+    expect(seqs()).toEqual(range(1, 4));
+  });
+});
+
+it('under every schedule tells of all that was appended, once and in order', async () => {
+  let random = 12_345;
+  const next = (below: number) => {
+    random = (Math.imul(random, 1_103_515_245) + 12_345) >>> 0;
+    return (random >>> 8) % below;
+  };
+  for (let round = 0; round < 40; round += 1) {
+    [log, told, reads] = [[], [], []];
+    page = 1 + next(20);
+    hold();
+    let isChanging = false;
+    const flying: Message[] = [];
+    for (let step = 0; step < 120; step += 1) {
+      const dice = next(10);
+      if (dice < 5) flying.push(logged(log.length + 1));
+      else if (dice < 8 && flying.length > 0) {
+        const [message] = flying.splice(next(flying.length), 1);
+        // One in eight is lost on its way.
+        if (message !== undefined && next(8) > 0) local.arrived(message, SENDER, epoch);
+      } else if (isChanging) {
+        const at = head(log.length, step);
+        await local.reached(ID, at);
+        local.changed(ID, at, true);
+        isChanging = false;
+      } else {
+        local.changing(ID);
+        isChanging = true;
+      }
+      if (next(15) === 0) local.compare(ID, head(log.length));
+    }
+    if (isChanging) local.unchanged(ID);
+    logged(log.length + 1);
+    await local.repair(ID);
+    await local.repair(ID);
+    expect(seqs()).toEqual(range(1, log.length));
+    local.forget(ID);
+  }
+  expect(faults).toEqual([]);
+});
