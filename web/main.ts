@@ -34,9 +34,9 @@ function startPage(): void {
   const names = localNames();
   const status = statusView(byId('status'), byId('status-text'), () => seat.session?.resumeHere());
   const start = startView(names.load(), {
-    create: ({ encrypt }) => {
+    create: ({ encrypt, approval }) => {
       names.save(start.name);
-      void seat.open({ kind: 'create', name: start.name, encrypt });
+      void seat.open({ kind: 'create', name: start.name, encrypt, approval });
     },
     join: (typed) => enter(readTyped(typed, location.origin)),
     scan: () => scan(enter),
@@ -48,7 +48,11 @@ function startPage(): void {
     () => seat.cancel(),
   );
   const opening = openingView(() => seat.cancel());
-  const panel = panelView({ run: (command) => void seat.command(command), leave: () => void seat.leave() });
+  const panel = panelView({
+    run: (command) => void seat.command(command),
+    leave: () => void seat.leave(),
+    answerKnock: (knockId, admit) => void seat.answerKnock(knockId, admit),
+  });
   const seated = seatedView(panel, conversationView());
   main.append(remarks.element, start.element, asking.element, opening.element, seated.element);
 
@@ -74,9 +78,10 @@ function startPage(): void {
     show(start.element, phase.kind === 'start');
     show(asking.element, phase.kind === 'asking');
     show(opening.element, phase.kind === 'opening');
-    seated.update(session, seat.commandFault, connection);
+    seat.forgetKnocks();
+    seated.update(session, seat.knocks, seat.commandFault, connection);
     if (phase.kind === 'start') start.update(phase.notice);
-    else if (phase.kind === 'opening') opening.update(phase, connection);
+    else if (phase.kind === 'opening') opening.update(phase, connection, seat.askedForMs);
     const isThere = session !== null && !session.isClosed && session.ended === null && connection.kind === 'online';
     activity.update(isThere ? session : null);
     moveFocus(phase);

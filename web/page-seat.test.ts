@@ -38,7 +38,7 @@ function seatOf(answers: Answers): { seat: PageSeat; unstored: string[] } {
   return { seat: new PageSeat(client, { changed: () => undefined, unstored: () => unstored.push('told') }), unstored };
 }
 
-const CREATE = { kind: 'create', name: 'Ada', encrypt: false } as const;
+const CREATE = { kind: 'create', name: 'Ada', encrypt: false, approval: false } as const;
 const JOIN = { kind: 'join', name: '', code: 'BCD234', secret: null } as const;
 
 describe('the seat of a page', () => {

@@ -1,9 +1,10 @@
 import { canEncrypt, TandemError } from '../client/index.ts';
 import type { ConnectionState, EndReason, TandemClient, TandemSession } from '../client/index.ts';
+import { Knocks } from './knocks.ts';
 
 /** What somebody wants on the start page. */
 export type Wish =
-  | { kind: 'create'; name: string; encrypt: boolean }
+  | { kind: 'create'; name: string; encrypt: boolean; approval: boolean }
   | { kind: 'join'; name: string; code: string; secret: string | null }
   | { kind: 'take_over'; handover: string };
 
@@ -13,6 +14,8 @@ export type Notice =
   | { kind: 'refused'; error: TandemError; retryAt: number | null }
   /** The session is encrypted, and this page cannot decrypt, has no key, or has one that does not fit. */
   | { kind: 'no_encryption' | 'no_key' | 'wrong_key' }
+  /** The host neither let this one in nor refused. */
+  | { kind: 'no_answer' }
   | { kind: 'ended'; reason: EndReason; unsent: number }
   | { kind: 'left_unconfirmed' };
 
@@ -20,31 +23,44 @@ export type Phase =
   | { kind: 'start'; notice: Notice | null }
   /** A link that hands a seat over was opened: it is taken only when the user says so. */
   | { kind: 'asking'; handover: string }
-  /** `error`: what the server answered last, null when it did not answer, while the wish is repeated. */
-  | { kind: 'opening'; wish: Wish; isRepeated: boolean; error: TandemError | null }
+  /**
+   * `error`: what the server answered last, null when it did not answer, while the wish is repeated on one connection.
+   * `askedAt`: since when it may have been asked, in milliseconds of the monotonic clock.
+   */
+  | { kind: 'opening'; wish: Wish; isRepeated: boolean; error: TandemError | null; askedAt: number }
   | { kind: 'seated'; session: TandemSession };
 
 type Client = Pick<TandemClient, 'create' | 'join' | 'takeOver' | 'restore' | 'close' | 'connection' | 'on'>;
+
+/** Whom the host has not answered by then is refused. */
+const HOST_PATIENCE_MS = 60_000;
 
 /** Which seat this page has, how it gets one and how it loses it. */
 export class PageSeat {
   phase: Phase = { kind: 'start', notice: null };
   /** Why the last button had no effect. */
   commandFault: TandemError | null = null;
+  /** Who waits for this host. */
+  readonly knocks = new Knocks();
 
   private readonly client: Client;
   private readonly changed: () => void;
   private readonly unstored: () => void;
+  private readonly now: () => number;
+  private isOnline = false;
+  private onlineSince = 0;
   private opening: AbortController | null = null;
   private listeners: (() => void)[] = [];
   /** Messages that failed since the last pause: all at once when a seat ends. */
   private failedAtOnce = 0;
 
-  constructor(client: Client, events: { changed: () => void; unstored: () => void }) {
+  /** `now` gives milliseconds of a monotonic clock. */
+  constructor(client: Client, events: { changed: () => void; unstored: () => void }, now = () => performance.now()) {
     this.client = client;
     this.changed = events.changed;
     this.unstored = events.unstored;
-    client.on('connection', () => this.changed());
+    this.now = now;
+    client.on('connection', ({ kind }) => this.onConnection(kind === 'online' || kind === 'draining'));
   }
 
   get connection(): ConnectionState {
@@ -68,7 +84,7 @@ export class PageSeat {
     }
     const giveUp = new AbortController();
     this.opening = giveUp;
-    this.setPhase({ kind: 'opening', wish, isRepeated: false, error: null });
+    this.setPhase({ kind: 'opening', wish, isRepeated: false, error: null, askedAt: this.now() });
     try {
       const session = await this.take(wish, giveUp.signal);
       if (this.opening !== giveUp) return;
@@ -78,7 +94,7 @@ export class PageSeat {
       // Given up meanwhile: the page has moved on.
       if (this.opening !== giveUp) return;
       this.opening = null;
-      this.toStart(refusal(wish, asTandemError(error)));
+      this.toStart(refusal(wish, asTandemError(error), this.askedForMs));
     }
   }
 
@@ -116,13 +132,57 @@ export class PageSeat {
     this.changed();
   }
 
+  /** The host's answer to somebody who knocks. */
+  async answerKnock(knockId: string, admit: boolean): Promise<void> {
+    if (!this.knocks.begin(knockId)) return;
+    this.changed();
+    await this.command(async (session) => {
+      let stillWaits = false;
+      try {
+        await session.admit(knockId, admit);
+      } catch (cause) {
+        const error = asTandemError(cause);
+        stillWaits = error.retryable || error.code === 'SESSION_LOCKED';
+        // Refused or gone is the same to whoever wanted it so.
+        if (admit || error.code !== 'JOIN_DENIED') throw error;
+      } finally {
+        this.knocks.end(knockId, stillWaits);
+      }
+    });
+  }
+
+  /** To be called every second: nobody tells when somebody no longer waits. */
+  forgetKnocks(): void {
+    this.knocks.forgetGone(this.now(), this.onlineSince);
+  }
+
+  /** For how long the server may have been asked for a seat, on the connection of the moment. */
+  get askedForMs(): number {
+    return this.phase.kind === 'opening' ? this.now() - this.phase.askedAt : 0;
+  }
+
+  private onConnection(isOnline: boolean): void {
+    if (isOnline && !this.isOnline) {
+      this.onlineSince = this.now();
+      const { phase } = this;
+      if (phase.kind === 'opening') {
+        this.setPhase({ ...phase, isRepeated: false, error: null, askedAt: this.onlineSince });
+      }
+    }
+    this.isOnline = isOnline;
+    this.changed();
+  }
+
   private take(wish: Wish, signal: AbortSignal): Promise<TandemSession> {
     const onRepeat = (error: TandemError | null): void => {
-      if (!signal.aborted) this.setPhase({ kind: 'opening', wish, isRepeated: true, error });
+      if (!signal.aborted) this.setPhase({ kind: 'opening', wish, isRepeated: true, error, askedAt: this.now() });
     };
     if (wish.kind === 'take_over') return this.client.takeOver(wish.handover, { signal });
     const name = wish.name === '' ? {} : { name: wish.name };
-    if (wish.kind === 'create') return this.client.create({ ...name, encrypt: wish.encrypt, signal, onRepeat });
+    if (wish.kind === 'create') {
+      const { encrypt, approval } = wish;
+      return this.client.create({ ...name, encrypt, approval, signal, onRepeat });
+    }
     const secret = wish.secret === null ? {} : { secret: wish.secret };
     return this.client.join(wish.code, { ...name, ...secret, signal, onRepeat });
   }
@@ -130,12 +190,17 @@ export class PageSeat {
   private sitDown(session: TandemSession): void {
     const { changed } = this;
     this.stopListening();
+    this.knocks.clear();
     this.listeners = [
       session.on('changed', changed),
       session.on('idle', changed),
       session.on('closed', changed),
       session.on('queue', changed),
       session.on('unstored', () => this.unstored()),
+      session.on('knock', (knock) => {
+        this.knocks.tell(knock, this.now());
+        this.changed();
+      }),
       session.on('failed', () => this.countFailed()),
       session.on('ended', ({ reason, canResume }) => {
         if (!canResume) this.toStart({ kind: 'ended', reason, unsent: this.failedAtOnce });
@@ -168,8 +233,9 @@ export class PageSeat {
   }
 }
 
-function refusal(wish: Wish, error: TandemError): Notice {
+function refusal(wish: Wish, error: TandemError, askedForMs: number): Notice {
   if (wish.kind === 'join' && isAboutKey(error)) return { kind: wish.secret === null ? 'no_key' : 'wrong_key' };
+  if (error.code === 'JOIN_DENIED' && askedForMs >= HOST_PATIENCE_MS) return { kind: 'no_answer' };
   return { kind: 'refused', error, retryAt: error.retryAfterMs === undefined ? null : Date.now() + error.retryAfterMs };
 }
 

@@ -18,6 +18,8 @@ export const TEXTS = {
       'Only the devices in the session can read it. The others join by link or QR code: the code alone is not enough.',
     encryptMissing:
       'End-to-end encryption is not available here: browsers offer it only to pages that come over https, or from this computer itself.',
+    approval: 'Ask me before somebody joins',
+    approvalHint: 'Whoever has the code waits until you let them in.',
     or: 'or',
     code: 'Code',
     codeHint: 'The code that the other device shows, or its link.',
@@ -42,6 +44,7 @@ export const TEXTS = {
     join: (code: string) => `Joining ${code}`,
     takeOver: 'Taking the seat over',
     wait: 'Waiting for the server.',
+    host: 'Waiting for the host, who may have to let you in. This takes a minute at most.',
     noAnswer: 'The server did not answer. Trying again; nothing is done twice.',
     again: 'Trying again.',
   },
@@ -67,6 +70,19 @@ export const TEXTS = {
     locked: 'The session is locked: nobody can join.',
     reopen: 'Get a new code',
     more: 'Invite somebody else',
+    approval: 'You are asked about everybody who wants to join.',
+    approvalGuest: 'The host is asked about everybody who wants to join.',
+  },
+  knocks: {
+    heading: 'Waiting to be let in',
+    asks: (name: string, ip: string) => `${name} asks to be let in, from the address ${ip}.`,
+    from: (ip: string) => `from ${ip}`,
+    answering: 'Telling the server.',
+    admit: 'Let in',
+    admitName: (name: string) => `Let in ${name}`,
+    refuse: 'Refuse',
+    refuseName: (name: string) => `Refuse ${name}`,
+    title: (count: number) => (count === 1 ? 'Somebody asks to be let in' : `${count} ask to be let in`),
   },
   panel: {
     heading: 'Session',
@@ -95,6 +111,8 @@ export const TEXTS = {
     idleWarning: 'Nothing has happened in this session for a while.',
     keepOpen: 'Keep it open',
     noAnswer: 'There was no answer, so it is not known whether this was done. Try again.',
+    noKnock: 'They no longer wait to be let in.',
+    unlockFirst: 'The session is locked. Unlock it to let somebody in.',
   },
   handOver: {
     explain:
@@ -226,6 +244,8 @@ export function noticeText(notice: Notice): string {
       return 'The key in this link does not fit the session. Copy the link again, from its beginning to its end, or scan the QR code.';
     case 'ended':
       return `${endText(notice.reason)}${unsentText(notice.unsent)}`;
+    case 'no_answer':
+      return 'The host did not answer within a minute. Tell the host that you want to join, then try again.';
     case 'left_unconfirmed':
       return 'You have left. The server could not be told, so the other side sees you as away for a while.';
   }
@@ -256,7 +276,17 @@ function unsentText(count: number): string {
 
 /** Why a command had no effect, as far as it is known. */
 export function commandFaultText(error: TandemError): string {
-  return error.code === 'UNAVAILABLE' || error.code === 'INTERNAL' ? TEXTS.panel.noAnswer : errorText(error);
+  switch (error.code) {
+    case 'UNAVAILABLE':
+    case 'INTERNAL':
+      return TEXTS.panel.noAnswer;
+    case 'JOIN_DENIED':
+      return TEXTS.panel.noKnock;
+    case 'SESSION_LOCKED':
+      return TEXTS.panel.unlockFirst;
+    default:
+      return errorText(error);
+  }
 }
 
 /** What an error means to the person at the page. */

@@ -159,6 +159,9 @@ async function openState(
     ...(testClock === null ? {} : { now: testClock }),
   });
   await state.start();
+  const deployment = new Instances(redis, keys);
+  // Before it holds a seat: nobody would look for the seats of an instance that died before its first heartbeat.
+  await deployment.beat(instanceId);
   const source = new Unarchived({
     redis,
     keys,
@@ -177,7 +180,7 @@ async function openState(
     onPoison: (sessionId, error) => logger.error('archive_failed', { sessionId, error, reason: 'refused' }),
   });
   const membership = createMembership({
-    deployment: new Instances(redis, keys),
+    deployment,
     instanceId,
     partitions: PARTITIONS,
     onShare: async (partitions, living) => {

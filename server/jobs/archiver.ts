@@ -10,7 +10,7 @@ import {
 import type { Job } from './loop.ts';
 
 /** Between two rounds when there was little to do: how far the archive lags behind at most, while all is well. */
-const IDLE_MS = 100;
+const IDLE_MS = 250;
 /** After a failed round: the database is asked no more often. */
 const FAILED_MS = 500;
 const SESSIONS = 100;

@@ -42,7 +42,7 @@ describe('the detailed report', () => {
       },
       eventLoop: { lagSeconds: 0.012, utilization: expect.any(Number) },
       durability: 'redis_everysec',
-      durabilityMeaning: expect.stringContaining('within about a second'),
+      durabilityMeaning: expect.stringContaining('within two seconds'),
       checks: {
         database: { status: 'ok', type: 'postgres', latencyMs: 1.5 },
         cache: {

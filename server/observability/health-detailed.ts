@@ -74,7 +74,7 @@ const MEANINGS: Readonly<Record<Durability, string>> = {
   redis_always:
     'An acknowledged message was written to the disk of Redis before the answer; a crash of Redis costs nothing.',
   redis_everysec:
-    'An acknowledged message is on the disk of Redis within about a second; a crash of Redis may cost what came since.',
+    'An acknowledged message is on the disk of Redis within two seconds; a crash of Redis may cost what came since.',
   redis_memory:
     'An acknowledged message is in the memory of Redis alone; a crash of Redis costs what is not archived yet.',
 };

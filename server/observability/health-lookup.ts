@@ -25,7 +25,7 @@ export class Lookup<T> {
   async look(): Promise<Looked<T> | null> {
     if (this.#running === null) {
       if (performance.now() - this.#endedAt < FRESH_MS) return this.#last;
-      this.#running = this.#run();
+      this.#running = this.#run().finally(() => (this.#running = null));
     }
     let timer: NodeJS.Timeout | undefined;
     const deadline = new Promise<null>((resolve) => {
@@ -49,7 +49,6 @@ export class Lookup<T> {
       this.#last = null;
     }
     this.#endedAt = performance.now();
-    this.#running = null;
     return this.#last;
   }
 }

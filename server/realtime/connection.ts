@@ -4,7 +4,7 @@ import type { ClientToServerEvents } from '../../protocol/commands.ts';
 import type { EventName, Events, ServerToClientEvents } from '../../protocol/events.ts';
 import { SlidingWindow } from '../limits/sliding-window.ts';
 import type { Knocking } from './knocking.ts';
-import { Reading } from './reading.ts';
+import { Reading, type Link } from './reading.ts';
 import type { HeldSeat } from '../sessions/seating.ts';
 
 /** Between instances. */
@@ -72,6 +72,6 @@ export class Connection {
     this.address = address.address;
     this.ip = address.bucket;
     this.openedAt = openedAt;
-    this.reading = new Reading(() => socket.conn.transport);
+    this.reading = new Reading(socket.conn as unknown as Link);
   }
 }

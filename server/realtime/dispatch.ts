@@ -227,7 +227,7 @@ export class Dispatch {
     metrics.commandFailed(command, error.code, (performance.now() - startedAt) / 1000);
     if (error.code === 'INTERNAL') this.#logFault(connection, command, error.cause ?? error);
     if (error.code === 'RATE_LIMITED') this.#countRefusal(connection, error);
-    else this.#countFailure(connection);
+    else if (!ERRORS[error.code].retryable) this.#countFailure(connection);
     answer({ ok: false, error: error.toWire() });
   }
 
@@ -236,7 +236,7 @@ export class Dispatch {
     this.#options.logger.error('internal_error', { connectionId: id, sessionId: seat?.sessionId, command, error });
   }
 
-  /** What is refused for other reasons than a limit counts for none, and still has an end. */
+  /** What is refused for what it is counts for no limit, and still has an end. An outage is no fault of the client. */
   #countFailure(connection: Connection): void {
     const { services, rooms } = this.#options;
     if (services.connectionLimits.isRefusedTooOften(connection, 'any')) {

@@ -19,7 +19,7 @@ afterEach(() => {
 class Talker implements Sender {
   inFlight = 0;
   refused = 0;
-  readonly reading = new Reading(() => ({}));
+  readonly reading = new Reading({ transport: {} });
   readonly #inFlight: InFlight;
   readonly #ends: ((isMeasured: boolean) => void)[] = [];
 
@@ -164,7 +164,7 @@ class OverloadedStore {
   constructor(inFlight: InFlight) {
     this.#inFlight = inFlight;
     this.#connections = Array.from({ length: 50 }, () => ({
-      talker: { inFlight: 0, reading: new Reading(() => ({})) },
+      talker: { inFlight: 0, reading: new Reading({ transport: {} }) },
       unread: 0,
     }));
   }

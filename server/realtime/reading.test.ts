@@ -18,7 +18,7 @@ function transport() {
 describe('reading of a client', () => {
   it('is paused once, and goes on when it is told to', () => {
     const ws = transport();
-    const reading = new Reading(() => ws);
+    const reading = new Reading({ transport: ws });
     const ends: string[] = [];
     reading.pause(() => ends.push('first'));
     reading.pause(() => ends.push('second'));
@@ -30,7 +30,7 @@ describe('reading of a client', () => {
 
   it('is never paused for longer than 2 s, and read for a second after that before it is paused again', () => {
     const ws = transport();
-    const reading = new Reading(() => ws);
+    const reading = new Reading({ transport: ws });
     let ended = 0;
     reading.pause(() => (ended += 1));
     jest.advanceTimersByTime(1999);
@@ -49,10 +49,10 @@ describe('reading of a client', () => {
 
   it('follows a client that moves from polling to a WebSocket, and pauses that', () => {
     const ws = transport();
-    let current: unknown = { name: 'polling' };
-    const reading = new Reading(() => current);
+    const link: { transport: unknown } = { transport: { name: 'polling' } };
+    const reading = new Reading(link);
     reading.pause(() => undefined);
-    current = ws;
+    link.transport = ws;
     reading.pause(() => undefined);
     expect(ws.calls).toEqual(['pause']);
     reading.resume();
@@ -60,7 +60,7 @@ describe('reading of a client', () => {
   });
 
   it('lets requests that wait for it go on, also when the connection is gone, and is not paused after that', async () => {
-    const reading = new Reading(() => ({}));
+    const reading = new Reading({ transport: {} });
     await reading.resumed();
     reading.pause(() => undefined);
     let gone = 0;
@@ -71,5 +71,17 @@ describe('reading of a client', () => {
     await waiting;
     reading.pause(() => undefined);
     expect(reading.isPaused).toBe(false);
+  });
+
+  it('does not take the time without it for the silence of the client, while there is a connection', () => {
+    let refreshed = 0;
+    const reading = new Reading({ transport: {}, pingTimeoutTimer: { refresh: () => (refreshed += 1) } });
+    reading.pause(() => undefined);
+    expect(refreshed).toBe(0);
+    reading.resume();
+    expect(refreshed).toBe(1);
+    reading.pause(() => undefined);
+    reading.close();
+    expect(refreshed).toBe(1);
   });
 });

@@ -9,12 +9,19 @@ interface Pausable {
   resume(): void;
 }
 
+/** Engine.IO's connection. Its transport may change: polling may have become a WebSocket. */
+export interface Link {
+  readonly transport: unknown;
+  /** Runs while a pong is awaited. */
+  readonly pingTimeoutTimer?: { refresh(): unknown } | null;
+}
+
 /**
  * Whether one client is being read. While it is not, its packets stay in the buffers of the kernel, and TCP makes the
  * client wait; what is sent to it, pings included, goes out as ever. No pause lasts for ever, whoever forgets it.
  */
 export class Reading {
-  readonly #transport: () => unknown;
+  readonly #link: Link;
   readonly #now: () => number;
   #paused: Pausable | null = null;
   #timer: NodeJS.Timeout | null = null;
@@ -23,9 +30,8 @@ export class Reading {
   #breathesUntil = Number.NEGATIVE_INFINITY;
   #isClosed = false;
 
-  /** `transport` gives Engine.IO's transport of the moment: polling may have become a WebSocket. */
-  constructor(transport: () => unknown, now: () => number = () => performance.now()) {
-    this.#transport = transport;
+  constructor(link: Link, now: () => number = () => performance.now()) {
+    this.#link = link;
     this.#now = now;
   }
 
@@ -43,7 +49,7 @@ export class Reading {
         this.resume();
       }, PAUSE_MS);
     }
-    const socket = pausableOf(this.#transport());
+    const socket = pausableOf(this.#link.transport);
     if (socket === this.#paused) return;
     this.#paused = socket;
     socket?.pause();
@@ -56,6 +62,8 @@ export class Reading {
     // A WebSocket that is closing needs to be read as well: it waits for the farewell of the other side.
     this.#paused?.resume();
     this.#paused = null;
+    // The time in which nobody read is not the client's silence: its pong may lie behind megabytes of what it said.
+    if (!this.#isClosed) this.#link.pingTimeoutTimer?.refresh();
     const onEnd = this.#onEnd;
     this.#onEnd = () => undefined;
     onEnd();

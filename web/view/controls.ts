@@ -7,6 +7,7 @@ import { handOver } from './hand-over.ts';
 export interface Commands {
   run: (command: (session: TandemSession) => Promise<void>) => void;
   leave: () => void;
+  answerKnock: (knockId: string, admit: boolean) => void;
 }
 
 export interface ControlsView {

@@ -34,8 +34,9 @@ export function inviteView(reopen: () => void): InviteView {
   }
   const label = element('label', { text: words.link, attributes: { for: 'link' } });
   const linkField = element('div', { class: 'field' }, label, link, actions, answer);
+  const approval = element('p', { class: 'hint' });
   const deviceOnly = element('p', { class: 'hint', text: words.thisDeviceOnly });
-  const withCode = element('div', { class: 'with-code' }, code, picture, until, linkField, deviceOnly);
+  const withCode = element('div', { class: 'with-code' }, code, picture, until, approval, linkField, deviceOnly);
   const noCode = element('p', { class: 'notice' });
   let isCodeAlive = false;
   const renew = button(words.reopen, 'secondary', () => {
@@ -64,6 +65,8 @@ export function inviteView(reopen: () => void): InviteView {
       if (info.code !== null && address !== null) showLink(info.code, address);
       setText(intro, session.isEncrypted ? words.joinEncrypted : words.join);
       setText(until, info.codeExpiresAt === null || leftMs === null ? '' : untilText(info.codeExpiresAt, leftMs));
+      setText(approval, isHost ? words.approval : words.approvalGuest);
+      show(approval, info.approval);
       show(heading, info.status !== 'waiting');
       show(intro, info.code !== null);
       show(withCode, info.code !== null);

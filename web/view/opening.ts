@@ -6,11 +6,15 @@ import { button, element, setText } from './dom.ts';
 
 export interface OpeningView {
   readonly element: HTMLElement;
-  update: (phase: Phase & { kind: 'opening' }, connection: ConnectionState) => void;
+  update: (phase: Phase & { kind: 'opening' }, connection: ConnectionState, askedForMs: number) => void;
   focus: () => void;
 }
 
 const words = TEXTS.opening;
+/** A server says nothing of whether the host decides; but what it decides itself hardly takes longer than this. */
+const OWN_ANSWER_MS = 2_000;
+/** Nor does the wait before a repetition, and the answer to that. */
+const REPEATED_ANSWER_MS = 12_000;
 
 /** What is seen between a click and the server's answer: nothing to do but to wait, or to give up. */
 export function openingView(cancel: () => void): OpeningView {
@@ -19,10 +23,10 @@ export function openingView(cancel: () => void): OpeningView {
   const giveUp = button(TEXTS.cancel, 'secondary', cancel);
   return {
     element: element('section', { class: 'card opening' }, heading, trouble, giveUp),
-    update: (phase, connection) => {
+    update: (phase, connection, askedForMs) => {
       setText(heading, headingText(phase.wish));
       // While there is no connection the status line says so.
-      setText(trouble, connection.kind === 'online' ? troubleText(phase) : words.wait);
+      setText(trouble, connection.kind === 'online' ? troubleText(phase, askedForMs) : words.wait);
     },
     focus: () => heading.focus(),
   };
@@ -39,7 +43,9 @@ function headingText(wish: Wish): string {
   }
 }
 
-function troubleText({ error, isRepeated }: Phase & { kind: 'opening' }): string {
+function troubleText({ wish, error, isRepeated }: Phase & { kind: 'opening' }, askedForMs: number): string {
+  const ownAnswerMs = isRepeated ? REPEATED_ANSWER_MS : OWN_ANSWER_MS;
+  if (wish.kind === 'join' && askedForMs >= ownAnswerMs) return words.host;
   if (error !== null) return `${errorText(error)} ${words.again}`;
   return isRepeated ? words.noAnswer : words.wait;
 }

@@ -1,14 +1,16 @@
 import type { TandemError, TandemSession } from '../../client/index.ts';
+import type { Knocks } from '../knocks.ts';
 import { closedText, commandFaultText, durationText, idleText, TEXTS } from '../texts.ts';
 import { controlsView } from './controls.ts';
 import type { Commands } from './controls.ts';
 import { button, element, setText, show } from './dom.ts';
 import { inviteView } from './invite.ts';
+import { knocksView } from './knocks.ts';
 import { peopleView } from './people.ts';
 
 export interface PanelView {
   readonly element: HTMLElement;
-  update: (session: TandemSession, fault: TandemError | null, isConnected: boolean) => void;
+  update: (session: TandemSession, knocks: Knocks, fault: TandemError | null, isConnected: boolean) => void;
   /** For another session: what was unfolded folds up. */
   fold: () => void;
   focus: () => void;
@@ -24,6 +26,7 @@ export function panelView(commands: Commands): PanelView {
   const fault = element('p', { class: 'fault', attributes: { role: 'alert' } });
   const idle = idleView(() => commands.run((session) => session.reportActivity('active')));
   const invite = inviteView(() => commands.run((session) => session.reopen()));
+  const knocking = knocksView(commands.answerKnock, () => heading.focus());
   const people = peopleView(
     (participantId) => commands.run((session) => session.kick(participantId)),
     () => heading.focus(),
@@ -40,6 +43,8 @@ export function panelView(commands: Commands): PanelView {
     element('div', { class: 'head' }, heading, badge),
     state,
     idle.element,
+    knocking.log,
+    knocking.element,
     people.element,
     more,
     fault,
@@ -54,7 +59,7 @@ export function panelView(commands: Commands): PanelView {
 
   return {
     element: panel,
-    update: (session, failed, isConnected) => {
+    update: (session, knocks, failed, isConnected) => {
       const { info, isClosed } = session;
       const isOver = isClosed || session.ended !== null;
       const isWaiting = info.status === 'waiting' && !isOver;
@@ -66,6 +71,7 @@ export function panelView(commands: Commands): PanelView {
       show(state, isClosed);
       setText(fault, failed === null ? '' : commandFaultText(failed));
       idle.update(isOver ? null : session.closesAt);
+      knocking.update(session, knocks);
       people.update(session, isConnected && session.ended === null);
       show(people.element, !isClosed);
       invite.update(session);

@@ -19,7 +19,7 @@ export interface StartView {
 }
 
 export interface StartActions {
-  create: (options: { encrypt: boolean }) => void;
+  create: (options: { encrypt: boolean; approval: boolean }) => void;
   join: (typed: string) => void;
   scan: () => void;
 }
@@ -61,11 +61,16 @@ export function startView(storedName: string, actions: StartActions): StartView 
   const noScan = element('p', { class: 'hint' });
   show(scan, false);
 
+  const approval = choiceView('approval', words.approval, words.approvalHint);
+
   // A choice comes before what it is about; that there is none is said in passing.
   const createForm = element(
     'form',
     { class: 'stack' },
-    ...(encrypt.isChoice ? [encrypt.element, create] : [create, encrypt.element]),
+    ...(encrypt.isChoice ? [encrypt.element] : []),
+    approval.element,
+    create,
+    ...(encrypt.isChoice ? [] : [encrypt.element]),
   );
   const joinForm = element(
     'form',
@@ -95,7 +100,7 @@ export function startView(storedName: string, actions: StartActions): StartView 
   createForm.addEventListener('submit', (event) => {
     event.preventDefault();
     setFault('');
-    actions.create({ encrypt: encrypt.isWanted() });
+    actions.create({ encrypt: encrypt.isWanted(), approval: approval.isWanted() });
   });
   joinForm.addEventListener('submit', (event) => {
     event.preventDefault();
@@ -128,17 +133,25 @@ export function startView(storedName: string, actions: StartActions): StartView 
   };
 }
 
+interface Choice {
+  readonly element: HTMLElement;
+  isWanted: () => boolean;
+}
+
 /** The choice of encryption, or why there is none. */
-function encryptView(): { readonly element: HTMLElement; readonly isChoice: boolean; isWanted: () => boolean } {
+function encryptView(): Choice & { readonly isChoice: boolean } {
   if (!canEncrypt()) {
     const excuse = element('p', { class: 'hint', text: words.encryptMissing });
     return { element: excuse, isChoice: false, isWanted: () => false };
   }
-  const box = element('input', { id: 'encrypt', attributes: { type: 'checkbox', 'aria-describedby': 'encrypt-hint' } });
-  const label = element('label', { text: words.encrypt, attributes: { for: box.id } });
-  const hint = element('p', { id: 'encrypt-hint', class: 'hint', text: words.encryptHint });
-  const choice = element('div', { class: 'choice' }, box, label, hint);
-  return { element: choice, isChoice: true, isWanted: () => box.checked };
+  return { ...choiceView('encrypt', words.encrypt, words.encryptHint), isChoice: true };
+}
+
+function choiceView(id: string, text: string, why: string): Choice {
+  const hint = element('p', { id: `${id}-hint`, class: 'hint', text: why });
+  const box = element('input', { id, attributes: { type: 'checkbox', 'aria-describedby': hint.id } });
+  const label = element('label', { text, attributes: { for: id } });
+  return { element: element('div', { class: 'choice' }, box, label, hint), isWanted: () => box.checked };
 }
 
 function field(label: string, input: HTMLInputElement, ...after: Node[]): HTMLElement {

@@ -6,6 +6,7 @@ import type { Keys } from './keys.ts';
 import { arrayOf, numberOf, textOf } from './reply.ts';
 import { loadScript } from './script.ts';
 import { lifeOf, type HeldSession, type SessionStore } from './session-store.ts';
+import { waitingPartitions } from './waiting-partitions.ts';
 
 const TAKE = loadScript('take_due');
 const SETTLE = loadScript('settle_due');
@@ -14,7 +15,7 @@ const SETTLE = loadScript('settle_due');
 const TAKEN_MS = 5000;
 
 export interface DueSessionsOptions {
-  redis: Pick<Redis, 'run'>;
+  redis: Pick<Redis, 'kind' | 'run'>;
   keys: Keys;
   store: Pick<SessionStore, 'read'>;
   timings: Timings;
@@ -37,13 +38,14 @@ export class DueSessions {
 
   /** No more are taken than are handed out, and those that turn out not to be due make room for others. */
   async take(limit: number, partitions: readonly number[]): Promise<DueSession[]> {
+    const { redis, keys, clock } = this.#options;
     const due: DueSession[] = [];
-    let waiting = this.#inTurn(partitions);
+    const indexOf = (partition: number) => keys.partition(partition).due;
+    let waiting = await waitingPartitions(redis, this.#inTurn(partitions), indexOf, clock());
     while (waiting.length > 0 && due.length < limit) {
       const room = limit - due.length;
       const asked = waiting.slice(0, room);
       const each = Math.floor(room / asked.length);
-      // All partitions at once: nearly all of them have nothing.
       const lists = await Promise.all(asked.map(async (partition) => this.#taken(partition, each)));
       const looks = lists.flatMap((list, index) => list.map((sessionId) => this.#look(asked[index] ?? 0, sessionId)));
       for (const result of await Promise.allSettled(looks)) {

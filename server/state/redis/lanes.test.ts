@@ -32,7 +32,14 @@ const turns = () => new Promise((resolve) => void setImmediate(resolve));
 it('a change waits for everything before it, and everything after it waits for the change', async () => {
   const { order, work } = workshop();
   const lanes = new Lanes();
-  const [a, b, change, c, d, other] = ['a', 'b', 'change', 'c', 'd', 'other'].map(work) as [Work, Work, Work, Work, Work, Work];
+  const [a, b, change, c, d, other] = ['a', 'b', 'change', 'c', 'd', 'other'].map(work) as [
+    Work,
+    Work,
+    Work,
+    Work,
+    Work,
+    Work,
+  ];
   const all = [
     ...[lanes.together('one', a.run), lanes.together('one', b.run), lanes.alone('one', change.run)],
     ...[lanes.together('one', c.run), lanes.together('one', d.run), lanes.alone('two', other.run)],
@@ -84,20 +91,4 @@ it('changes run one after the other, and beside them nothing', async () => {
   });
   await Promise.all(jobs);
   expect(new Set(seen)).toEqual(new Set([1]));
-});
-
-it('is idle when nothing is under way, also of what is asked for meanwhile', async () => {
-  const { order, work } = workshop();
-  const lanes = new Lanes();
-  const [first, second] = [work('first'), work('second')];
-  await lanes.idle();
-  void lanes.together('one', first.run);
-  const idle = lanes.idle().then(() => order.push('idle'));
-  void lanes.alone('one', second.run);
-  first.end();
-  await turns();
-  expect(order).not.toContain('idle');
-  second.end();
-  await idle;
-  expect(order).toEqual(['+first', '-first', '+second', '-second', 'idle']);
 });

@@ -32,5 +32,5 @@ export function messageOf(text: string, seq: number, sentAt: number): Message {
 /** Bytes of the message as it is sent to clients. */
 export function messageBytes(text: string, seq: number): number {
   // ,"seq":N,"sentAt":"2026-01-31T12:00:00.000Z"}
-  return Buffer.byteLength(text) + 43 + String(seq).length;
+  return Buffer.byteLength(text) + 44 + String(seq).length;
 }

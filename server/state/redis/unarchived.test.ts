@@ -6,7 +6,16 @@ import type { UnarchivedSession } from '../../sessions/ports.ts';
 import { leaveSession, lockSession } from '../../sessions/session.ts';
 import { Instances } from './instances.ts';
 import { PARTITIONS } from './keys.ts';
-import { HORIZON_MS, join, messageOf, opened, paired, redisAt, RedisStage, type Instance } from './redis-stage.conformance.ts';
+import {
+  HORIZON_MS,
+  join,
+  messageOf,
+  opened,
+  paired,
+  redisAt,
+  RedisStage,
+  type Instance,
+} from './redis-stage.conformance.ts';
 import { Unarchived } from './unarchived.ts';
 
 const ALL = Array.from({ length: PARTITIONS }, (_, partition) => partition);

@@ -6,6 +6,7 @@ import { bodyOf } from './message-text.ts';
 import { arrayOf, fieldsOf, numberOf, textOf } from './reply.ts';
 import { loadScript } from './script.ts';
 import { heldSession } from './session-store.ts';
+import { waitingPartitions } from './waiting-partitions.ts';
 
 const TAKE = loadScript('take_unarchived');
 const READ = loadScript('read_unarchived');
@@ -17,7 +18,7 @@ const BYTES = 512 * 1024;
 const TAKEN_MS = 10_000;
 
 export interface UnarchivedOptions {
-  redis: Pick<Redis, 'run'>;
+  redis: Pick<Redis, 'kind' | 'run'>;
   keys: Keys;
   /** Messages of a session that stay in the hot log once they are archived. */
   hotMessages: number;
@@ -38,12 +39,11 @@ export class Unarchived implements ArchiveSource {
 
   async take(limit: number): Promise<{ sessionId: string; sinceMs: number }[]> {
     const { redis, keys, clock, owned } = this.#options;
-    const partitions = owned();
+    const indexOf = (partition: number) => keys.partition(partition).unarchived;
+    const partitions = await waitingPartitions(redis, owned(), indexOf, clock());
     const each = String(Math.max(1, Math.ceil((2 * limit) / Math.max(1, partitions.length))));
     const lists = await Promise.all(
-      partitions.map((partition) =>
-        redis.run(TAKE, [keys.partition(partition).unarchived], [clock(), each, String(TAKEN_MS)]),
-      ),
+      partitions.map((partition) => redis.run(TAKE, [indexOf(partition)], [clock(), each, String(TAKEN_MS)])),
     );
     const taken: { sessionId: string; sinceMs: number }[] = [];
     for (const list of lists) {

@@ -1,0 +1,113 @@
+import { beforeEach, expect, it } from '@jest/globals';
+import { TandemError } from '../../../protocol/errors.ts';
+import type { RedisSubscriber } from './client.ts';
+import { slotOf } from './client-slots.ts';
+import { Keys, PARTITIONS } from './keys.ts';
+import { MessageChannel } from './message-channel.ts';
+import { openText } from './message-text.ts';
+
+const MESSAGE = openText({
+  sessionId: 'session',
+  from: 'seat',
+  id: 'message-1',
+  type: 'text',
+  bodyJson: '{"a":" 1 "}',
+});
+
+let listeners: Map<string, (packet: Buffer) => void>;
+let repair: () => void;
+let heard: unknown[];
+let isCut: boolean;
+
+beforeEach(() => {
+  [listeners, heard, isCut] = [new Map(), [], false];
+});
+
+async function open(kind: 'standalone' | 'cluster' = 'standalone') {
+  const subscriber: Pick<RedisSubscriber, 'subscribe' | 'unsubscribe' | 'onResubscribed'> = {
+    subscribe: (channels, listener) => {
+      for (const channel of channels) listeners.set(channel, (packet) => listener(packet, channel));
+      return Promise.resolve();
+    },
+    unsubscribe: (channels) => {
+      for (const channel of channels) listeners.delete(channel);
+    },
+    onResubscribed: (listener) => {
+      repair = () => listener([]);
+      return () => undefined;
+    },
+  };
+  let repairs = 0;
+  const channel = new MessageChannel({
+    redis: {
+      kind,
+      publish: (name, packet) => {
+        if (!isCut) listeners.get(name)?.(Buffer.from(packet));
+        return Promise.resolve(1);
+      },
+    },
+    subscriber: { ...subscriber, isReady: () => true, close: () => Promise.resolve() },
+    ...{ keys: new Keys('tandem'), instanceId: 'one' },
+    onMessage: (message, sender, epoch) => heard.push({ message, sender, epoch }),
+    onRepaired: () => (repairs += 1),
+  });
+  await channel.start();
+  return { channel, repairs: () => repairs };
+}
+
+it('hears what the script publishes', async () => {
+  await open();
+  listeners.get('tandem:to:one')?.(Buffer.from(`2 7 1769860800000 3 seat session ${MESSAGE}`));
+  expect(heard).toEqual([
+    {
+      message: {
+        ...{ id: 'message-1', seq: 7, sessionId: 'session', from: 'seat', type: 'text' },
+        ...{ body: { a: ' 1 ' }, sentAt: '2026-01-31T12:00:00.000Z' },
+      },
+      sender: { seatId: 'seat', generation: 3 },
+      epoch: 2,
+    },
+  ]);
+});
+
+it('takes whatever somebody else publishes for nothing', async () => {
+  await open();
+  const packets = ['', 'probe ', 'probe one:99', 'x', '1 2 3 4 seat session', '1 2 3 4 seat session {"id":1}'];
+  packets.push('1 2 3 4 seat session ', `1 2 3 4 seat session ${MESSAGE}}`, `1 2 3 4 seat session ${MESSAGE}{`);
+  packets.push(`1 2 999999999999999999 4 seat session ${MESSAGE}`, `a ${MESSAGE}`, '\u0000\u0001');
+  for (const packet of packets) {
+    expect(() => listeners.get('tandem:to:one')?.(Buffer.from(packet))).not.toThrow();
+  }
+  listeners.get('tandem:to:one')?.(Buffer.from([0xff, 0xfe, 0x00]));
+  expect(heard).toEqual([]);
+});
+
+it('lets a probe pass as long as messages pass', async () => {
+  const { channel } = await open();
+  await channel.probe();
+  isCut = true;
+  await expect(channel.probe()).rejects.toThrow(TandemError);
+  isCut = false;
+  await channel.probe();
+});
+
+it('tells when it may have missed something, and hears nothing after the stop', async () => {
+  const { channel, repairs } = await open();
+  repair();
+  expect(repairs()).toBe(1);
+  channel.stop();
+  expect([...listeners.keys()]).toEqual([]);
+});
+
+it('has a channel in the slot of each partition of a cluster, and probes one after the other', async () => {
+  const { channel } = await open('cluster');
+  expect(listeners.size).toBe(PARTITIONS);
+  const keys = new Keys('tandem');
+  for (const id of ['a', 'b', 'c', 'd']) {
+    const name = `${channel.nameFor(id)}one`;
+    expect(listeners.has(name)).toBe(true);
+    expect(slotOf(name)).toBe(slotOf(keys.session(id).flat));
+  }
+  expect(channel.command).toBe('SPUBLISH');
+  for (let count = 0; count < PARTITIONS; count += 1) await channel.probe();
+});
