@@ -57,8 +57,12 @@ export interface Config {
     readonly required: boolean;
     readonly registrationOpen: boolean;
   };
-  /** The embedded Postgres in `dataDir`, or the one that `DATABASE_URL` names. */
-  readonly database: ({ readonly kind: 'embedded' } | ({ readonly kind: 'external' } & DatabaseAddress)) & {
+  /** The embedded Postgres in `dataDir`, the one that `DATABASE_URL` names, or a Supabase project over its Data API. */
+  readonly database: (
+    | { readonly kind: 'embedded' }
+    | ({ readonly kind: 'external' } & DatabaseAddress)
+    | { readonly kind: 'supabase'; readonly url: string; readonly serviceRoleKey: string }
+  ) & {
     /** Whether the connection to an external one is encrypted, and its certificate verified. */
     readonly ssl: boolean;
     /** Certificates in PEM. */
@@ -143,9 +147,7 @@ function toConfig(values: Values): Config {
       registrationOpen: values.REGISTRATION_OPEN,
     },
     database: {
-      ...(values.DATABASE_URL === null
-        ? { kind: 'embedded' as const }
-        : { kind: 'external' as const, ...values.DATABASE_URL }),
+      ...toDatabase(values),
       ssl: values.DATABASE_SSL,
       sslCa: values.DATABASE_SSL_CA,
       poolMin: values.DATABASE_POOL_MIN,
@@ -164,6 +166,13 @@ function toConfig(values: Values): Config {
     },
     drain: { timeoutMs: values.DRAIN_TIMEOUT, delayMs: values.DRAIN_DELAY },
   };
+}
+
+function toDatabase({ DATABASE_URL: address, SUPABASE_URL: url, SUPABASE_SERVICE_ROLE_KEY: serviceRoleKey }: Values) {
+  if (address !== null) return { kind: 'external' as const, ...address };
+  // Of the two there is none or both.
+  if (url === null || serviceRoleKey === null) return { kind: 'embedded' as const };
+  return { kind: 'supabase' as const, url, serviceRoleKey };
 }
 
 function toLimits(values: Values): LimitRules {

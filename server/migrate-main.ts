@@ -12,6 +12,10 @@ import { connectPostgres, type ExternalPostgres } from './durable/postgres.ts';
 import { startFault } from './start-fault.ts';
 import { VERSION } from './version.ts';
 
+const NO_CONNECTION =
+  'Over SUPABASE_URL nothing can be migrated: run this with the DATABASE_URL of the project in place of SUPABASE_*, or ' +
+  'copy migrations/ to supabase/migrations/ and run `supabase db push`.';
+
 process.exitCode = await main();
 
 async function main(): Promise<number> {
@@ -23,6 +27,7 @@ async function main(): Promise<number> {
   for (const warning of loaded.warnings) console.error(warning);
   try {
     const { database, dataDir } = loaded.config;
+    if (database.kind === 'supabase') throw new MigrationError(NO_CONNECTION);
     const applied = await (database.kind === 'embedded' ? migrateEmbedded(dataDir) : migrateExternal(database));
     for (const name of applied) console.log(`Applied ${name}`);
     if (applied.length === 0) console.log('The database is up to date.');

@@ -32,6 +32,7 @@ import { MessageService } from './sessions/message-service.ts';
 import { Seating } from './sessions/seating.ts';
 import { SessionService } from './sessions/session-service.ts';
 import { runPhases } from './shutdown.ts';
+import { newInstanceId } from './state/redis/instance-id.ts';
 import { VERSION } from './version.ts';
 
 export interface ServerOverrides {
@@ -68,7 +69,7 @@ const PHASE_LEAST_MS = 500;
 
 /** The composition root: every part is built here, and nowhere else. */
 export function createServer(config: Config, overrides: ServerOverrides = {}): Server {
-  const instanceId = uuidv7();
+  const instanceId = newInstanceId();
   const { level, dir, retentionDays, format } = config.log;
   const stdout = overrides.stdout === undefined ? {} : { stdout: overrides.stdout };
   const logger = createLogger({ level, dir, retentionDays, format, instanceId, ...stdout });

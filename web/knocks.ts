@@ -1,6 +1,9 @@
 import type { SessionEvents } from '../client/index.ts';
 
-export type Knock = SessionEvents['knock'];
+type Knock = SessionEvents['knock'];
+
+/** `isAnswering`: the host's answer is on its way. */
+export type WaitingKnock = Knock & { readonly isAnswering: boolean };
 
 /** The server lets nobody wait longer, and tells nobody who has gone. */
 const WAIT_MS = 60_000;
@@ -12,15 +15,10 @@ const MOST = 50;
 /** Who waits for this host, oldest first, as far as it is known. Times are milliseconds on one clock. */
 export class Knocks {
   private readonly told = new Map<string, { readonly knock: Knock; toldAt: number }>();
-  /** Those whose answer is on its way. */
   private readonly answering = new Set<string>();
 
-  get list(): readonly Knock[] {
-    return [...this.told.values()].map(({ knock }) => knock);
-  }
-
-  isAnswering(knockId: string): boolean {
-    return this.answering.has(knockId);
+  get list(): readonly WaitingKnock[] {
+    return [...this.told.values()].map(({ knock }) => ({ ...knock, isAnswering: this.answering.has(knock.knockId) }));
   }
 
   /** Somebody knocks, or still waits after a connection came back. */

@@ -78,8 +78,11 @@ function startPage(): void {
     show(start.element, phase.kind === 'start');
     show(asking.element, phase.kind === 'asking');
     show(opening.element, phase.kind === 'opening');
-    seat.forgetKnocks();
-    seated.update(session, seat.knocks, seat.commandFault, connection);
+    const { waiting } = seat;
+    seated.update(session, waiting, seat.commandFault, connection);
+    // Seen from another tab too: the wait is short.
+    const title = waiting.length === 0 ? TEXTS.title : TEXTS.knocks.title(waiting.length);
+    if (document.title !== title) document.title = title;
     if (phase.kind === 'start') start.update(phase.notice);
     else if (phase.kind === 'opening') opening.update(phase, connection, seat.askedForMs);
     const isThere = session !== null && !session.isClosed && session.ended === null && connection.kind === 'online';

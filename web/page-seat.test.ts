@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { TandemError } from '../client/index.ts';
-import type { SessionEvents, TandemClient, TandemSession } from '../client/index.ts';
+import type { ConnectionState, SessionEvents, TandemClient, TandemSession } from '../client/index.ts';
 import { PageSeat } from './page-seat.ts';
 
 type Listeners = { [E in keyof SessionEvents]?: (payload: SessionEvents[E]) => void };
@@ -10,6 +10,7 @@ function fakeSession(isConfirmed = true): { session: TandemSession; listeners: L
   const listeners: Listeners = {};
   const session: Partial<TandemSession> = {
     isClosed: false,
+    isHost: true,
     ended: null,
     on: (event, listener) => {
       Object.assign(listeners, { [event]: listener });
@@ -22,8 +23,19 @@ function fakeSession(isConfirmed = true): { session: TandemSession; listeners: L
 
 type Answers = Partial<Pick<TandemClient, 'create' | 'join' | 'takeOver' | 'restore'>>;
 
-function seatOf(answers: Answers): { seat: PageSeat; unstored: string[] } {
+interface Staged {
+  readonly seat: PageSeat;
+  readonly unstored: string[];
+  /** The connection is lost, or is back. */
+  readonly connect: (isOnline: boolean) => void;
+  /** Time passes for the page. */
+  readonly pass: (ms: number) => void;
+}
+
+function seatOf(answers: Answers): Staged {
   const unstored: string[] = [];
+  let now = 1_000_000;
+  let tell: (state: ConnectionState) => void = () => undefined;
   const never = () => new Promise<never>(() => undefined);
   const client = {
     create: never,
@@ -31,11 +43,20 @@ function seatOf(answers: Answers): { seat: PageSeat; unstored: string[] } {
     takeOver: never,
     restore: () => null,
     close: () => undefined,
-    on: () => () => undefined,
+    on: (_event: 'connection', listener: typeof tell) => {
+      tell = listener;
+      return () => undefined;
+    },
     connection: { kind: 'online' } as const,
     ...answers,
   };
-  return { seat: new PageSeat(client, { changed: () => undefined, unstored: () => unstored.push('told') }), unstored };
+  const events = { changed: () => undefined, unstored: () => void unstored.push('told') };
+  return {
+    seat: new PageSeat(client, events, () => now),
+    unstored,
+    connect: (isOnline) => tell(isOnline ? { kind: 'online' } : { kind: 'reconnecting', retryAt: null, cause: null }),
+    pass: (ms) => (now += ms),
+  };
 }
 
 const CREATE = { kind: 'create', name: 'Ada', encrypt: false, approval: false } as const;
@@ -148,5 +169,103 @@ describe('the seat of a page', () => {
     expect(seat.commandFault).toBe(error);
     await seat.command(() => Promise.resolve());
     expect(seat.commandFault).toBeNull();
+  });
+});
+
+describe('a join that waits for the host', () => {
+  function asking(): Staged & { deny: () => void; opened: Promise<void> } {
+    let deny: () => void = () => undefined;
+    const answer = new Promise<never>((_resolve, reject) => {
+      deny = () => reject(new TandemError('JOIN_DENIED'));
+    });
+    const staged = seatOf({ join: () => answer });
+    return { ...staged, deny, opened: staged.seat.open(JOIN) };
+  }
+
+  it.each([
+    [59_999, 'refused'],
+    [60_000, 'no_answer'],
+  ])('and was denied after %d ms is %s', async (waitedMs, kind) => {
+    const { seat, pass, deny, opened } = asking();
+    pass(waitedMs);
+    deny();
+    await opened;
+    expect(seat.phase).toMatchObject({ kind: 'start', notice: { kind } });
+  });
+
+  it('waits anew on another connection', async () => {
+    const { seat, pass, connect, deny, opened } = asking();
+    connect(true);
+    pass(50_000);
+    connect(false);
+    connect(true);
+    expect(seat.askedForMs).toBe(0);
+    pass(50_000);
+    deny();
+    await opened;
+    expect(seat.phase).toMatchObject({ kind: 'start', notice: { kind: 'refused' } });
+  });
+});
+
+describe('somebody who knocks', () => {
+  const BOB = { knockId: 'bob', name: 'Bob', ip: '192.0.2.x' };
+
+  function knocked(error: TandemError | null = null, isHost = true) {
+    const { session, listeners } = fakeSession();
+    const said: [string, boolean][] = [];
+    const admit: TandemSession['admit'] = (knockId, isAdmitted) => {
+      said.push([knockId, isAdmitted]);
+      return error === null ? Promise.resolve() : Promise.reject(error);
+    };
+    const staged = seatOf({ restore: () => Object.assign(session, { admit, isHost }) });
+    staged.connect(true);
+    staged.seat.restore();
+    listeners.knock?.(BOB);
+    return { ...staged, said, listeners };
+  }
+
+  it('waits until the host has answered, which it does once', async () => {
+    const { seat, said } = knocked();
+    expect(seat.waiting).toEqual([{ ...BOB, isAnswering: false }]);
+    const answers = [seat.answerKnock('bob', true), seat.answerKnock('bob', false)];
+    expect(seat.waiting).toEqual([{ ...BOB, isAnswering: true }]);
+    await Promise.all(answers);
+    expect([seat.waiting, said, seat.commandFault]).toEqual([[], [['bob', true]], null]);
+  });
+
+  it.each([
+    ['JOIN_DENIED', true, false, 'JOIN_DENIED'],
+    // Gone or refused is the same to whoever refuses.
+    ['JOIN_DENIED', false, false, undefined],
+    ['SESSION_FULL', true, false, 'SESSION_FULL'],
+    ['SESSION_LOCKED', true, true, 'SESSION_LOCKED'],
+    ['UNAVAILABLE', false, true, 'UNAVAILABLE'],
+  ] as const)('and whose answer %s (%s) comes to nothing still waits: %s', async (code, admit, stillWaits, fault) => {
+    const { seat } = knocked(new TandemError(code));
+    await seat.answerKnock('bob', admit);
+    expect(seat.waiting).toHaveLength(stillWaits ? 1 : 0);
+    expect(seat.commandFault?.code).toBe(fault);
+  });
+
+  it('is asked about at the host alone, and no longer than the server waits', () => {
+    expect(knocked(null, false).seat.waiting).toEqual([]);
+    const { seat, pass } = knocked();
+    pass(59_999);
+    expect(seat.waiting).toHaveLength(1);
+    pass(1);
+    expect(seat.waiting).toEqual([]);
+  });
+
+  it('still waits after a lost connection when the server says so', () => {
+    const { seat, pass, connect, listeners } = knocked();
+    const cat = { ...BOB, knockId: 'cat' };
+    listeners.knock?.(cat);
+    pass(1_000);
+    connect(false);
+    connect(true);
+    listeners.knock?.(cat);
+    expect(seat.waiting).toHaveLength(2);
+    pass(2_000);
+    expect(seat.waiting.map(({ knockId }) => knockId)).toEqual(['cat']);
   });
 });

@@ -1,6 +1,7 @@
 import { canEncrypt, TandemError } from '../client/index.ts';
 import type { ConnectionState, EndReason, TandemClient, TandemSession } from '../client/index.ts';
 import { Knocks } from './knocks.ts';
+import type { WaitingKnock } from './knocks.ts';
 
 /** What somebody wants on the start page. */
 export type Wish =
@@ -40,9 +41,8 @@ export class PageSeat {
   phase: Phase = { kind: 'start', notice: null };
   /** Why the last button had no effect. */
   commandFault: TandemError | null = null;
-  /** Who waits for this host. */
-  readonly knocks = new Knocks();
 
+  private readonly knocks = new Knocks();
   private readonly client: Client;
   private readonly changed: () => void;
   private readonly unstored: () => void;
@@ -69,6 +69,14 @@ export class PageSeat {
 
   get session(): TandemSession | null {
     return this.phase.kind === 'seated' ? this.phase.session : null;
+  }
+
+  /** Who waits to be let in here, oldest first. To be asked every second: nobody tells when somebody has gone. */
+  get waiting(): readonly WaitingKnock[] {
+    const { session } = this;
+    if (session === null || !session.isHost || session.isClosed || session.ended !== null) return [];
+    this.knocks.forgetGone(this.now(), this.onlineSince);
+    return this.knocks.list;
   }
 
   /** Takes up the seat that this tab had before it was reloaded. */
@@ -149,11 +157,6 @@ export class PageSeat {
         this.knocks.end(knockId, stillWaits);
       }
     });
-  }
-
-  /** To be called every second: nobody tells when somebody no longer waits. */
-  forgetKnocks(): void {
-    this.knocks.forgetGone(this.now(), this.onlineSince);
   }
 
   /** For how long the server may have been asked for a seat, on the connection of the moment. */

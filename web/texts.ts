@@ -7,6 +7,7 @@ import type { CameraFault, ScannerFault } from './scanner.ts';
 
 /** Every word of the page that is not in index.html. */
 export const TEXTS = {
+  title: 'Tandem',
   start: {
     heading: 'Pair two browsers',
     intro: 'Start a session on one device, and join it from the other with a short code. Then both can talk.',
@@ -19,7 +20,7 @@ export const TEXTS = {
     encryptMissing:
       'End-to-end encryption is not available here: browsers offer it only to pages that come over https, or from this computer itself.',
     approval: 'Ask me before somebody joins',
-    approvalHint: 'Whoever has the code waits until you let them in.',
+    approvalHint: 'Others wait until you let them in.',
     or: 'or',
     code: 'Code',
     codeHint: 'The code that the other device shows, or its link.',

@@ -295,8 +295,31 @@ const ROWS: Record<Exclude<VariableName, keyof typeof LIMIT_VARIABLES>, Row> = {
     ],
     bad: ['0', '1001', ...notIntegers],
   },
-  SUPABASE_URL: { good: [['https://x.supabase.co', expect.any(String)]], bad: ['x.supabase.co', 'postgres://x'] },
-  SUPABASE_SERVICE_ROLE_KEY: { good: [['a.b.c', expect.any(String)]], bad: [] },
+  SUPABASE_URL: {
+    good: [
+      ['https://x.supabase.co', 'https://x.supabase.co'],
+      ['HTTPS://X.supabase.co/', 'https://x.supabase.co'],
+      ['http://kong:8000/supabase/', 'http://kong:8000/supabase'],
+    ],
+    bad: [
+      'x.supabase.co',
+      'postgres://x',
+      'https://',
+      'https://me:hunter@x.supabase.co',
+      'https://x.supabase.co?a=b',
+      'https://x.supabase.co/#a',
+      'https://x.supabase.co/rest/v1/',
+      'https://x y',
+    ],
+  },
+  SUPABASE_SERVICE_ROLE_KEY: {
+    good: [
+      ['sb_secret_abcdefgh', 'sb_secret_abcdefgh'],
+      ['a.b.c', 'a.b.c'],
+      [jwtOf({ role: 'service_role' }), jwtOf({ role: 'service_role' })],
+    ],
+    bad: ['sb_publishable_abcdefgh', jwtOf({ role: 'anon' }), 'key\nkey', 'a b', 'schlüssel'],
+  },
   REDIS_URL: {
     good: [
       ['redis://h', { host: 'h', port: 6379, username: null, password: null, database: null, isEncrypted: false }],
@@ -359,6 +382,10 @@ const ROWS: Record<Exclude<VariableName, keyof typeof LIMIT_VARIABLES>, Row> = {
     bad: ['collector:4318', 'grpc://collector'],
   },
 };
+
+function jwtOf(claims: Readonly<Record<string, string>>): string {
+  return `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`;
+}
 
 function limitRow(name: string): Row {
   if (name.endsWith('_POINTS'))
@@ -445,7 +472,6 @@ describe('secrets in faults', () => {
     const output = faultsOf({
       ...planted,
       NODE_ENV: 'production',
-      SUPABASE_ANON_KEY: 'planted',
       OTEL_EXPORTER_OTLP_HEADERS: 'planted',
     });
     expect(output.length).toBeGreaterThanOrEqual(12);

@@ -1,5 +1,6 @@
 import { fault } from './faults.ts';
 import { redisFaults } from './redis-faults.ts';
+import { supabaseFaults } from './supabase-faults.ts';
 import type { Reading } from './values.ts';
 
 /**
@@ -8,7 +9,13 @@ import type { Reading } from './values.ts';
  * `settle`), so only a value that somebody chose can be a fault.
  */
 export function crossFaults(reading: Reading): string[] {
-  return [...idleFaults(reading), ...poolFaults(reading), ...databaseTlsFaults(reading), ...redisFaults(reading)];
+  return [
+    ...idleFaults(reading),
+    ...poolFaults(reading),
+    ...databaseTlsFaults(reading),
+    ...supabaseFaults(reading),
+    ...redisFaults(reading),
+  ];
 }
 
 function idleFaults({ values, given }: Reading): string[] {

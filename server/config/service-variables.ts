@@ -4,9 +4,9 @@ import { databaseUrl } from './database-url.ts';
 import { keyPrefix, redisUrl } from './redis-url.ts';
 import { flag, integer, text } from './scalars.ts';
 import { anySecret } from './secrets.ts';
+import { supabaseKey, supabaseUrl } from './supabase.ts';
 import type { VariableTable } from './variable.ts';
 
-const SUPABASE = 'Supabase is';
 const MAIL = 'mail is';
 const TRACING = 'tracing is';
 
@@ -30,17 +30,15 @@ export const DATABASE_VARIABLES = {
   DATABASE_POOL_MIN: { doc: 'Connections to Postgres that stay open', default: '2', parse: integer(0, 1000) },
   DATABASE_POOL_MAX: { doc: 'Most connections to Postgres', default: '10', parse: integer(1, 1000) },
   SUPABASE_URL: {
-    doc: 'Project whose access tokens are accepted. Not available in this version',
+    doc: 'Supabase project in place of a Postgres, such as https://abcdefgh.supabase.co, when there is no DATABASE_URL',
     default: '',
-    missingPart: SUPABASE,
-    parse: url('https', 'http'),
+    parse: supabaseUrl,
   },
   SUPABASE_SERVICE_ROLE_KEY: {
-    doc: 'Key with which the server writes to that project. Not available in this version',
+    doc: 'Key of that project for servers: its service_role key, or a secret one (sb_secret_...)',
     default: '',
     secret: true,
-    missingPart: SUPABASE,
-    parse: anySecret,
+    parse: supabaseKey,
   },
 } as const satisfies VariableTable;
 
@@ -98,7 +96,4 @@ export const OUTWARD_VARIABLES = {
 } as const satisfies VariableTable;
 
 /** Variables that other programs define under these names too: whichever is set, its part is not in this version. */
-export const MISSING_FAMILIES = [
-  { prefix: 'SUPABASE_', missingPart: SUPABASE },
-  { prefix: 'OTEL_', missingPart: TRACING },
-] as const;
+export const MISSING_FAMILIES = [{ prefix: 'OTEL_', missingPart: TRACING }] as const;

@@ -1,8 +1,11 @@
 /** What every durable store must do: the guarantees of the port, checked against whatever implements it. */
 import { afterAll, beforeAll, describe } from '@jest/globals';
+import { counting } from './conformance/analytics.conformance.ts';
 import { refusing } from './conformance/contradictions.conformance.ts';
+import { listing } from './conformance/lists.conformance.ts';
 import { keepingMessages } from './conformance/messages.conformance.ts';
 import { repeating } from './conformance/repeats.conformance.ts';
+import { retaining } from './conformance/retention.conformance.ts';
 import { keepingSessions } from './conformance/sessions.conformance.ts';
 import type { OpenDurableStore, Suite } from './conformance/suite.conformance.ts';
 import { versioning } from './conformance/versions.conformance.ts';
@@ -31,6 +34,9 @@ export function describeDurableStore(name: string, open: () => Promise<OpenDurab
     describe('messages', () => keepingMessages(suite));
     describe('contradictions', () => refusing(suite));
     describe('versions of a session', () => versioning(suite));
+    describe('lists', () => listing(suite));
+    describe('analytics', () => counting(suite));
+    describe('retention', () => retaining(suite));
     describe('repeated, empty and interrupted writes', () => repeating(suite));
   });
 }

@@ -1,4 +1,4 @@
-/** The durable store, migrated and ready: the embedded Postgres, or the one that `DATABASE_URL` names. */
+/** The durable store, migrated and ready: the embedded Postgres, the one that `DATABASE_URL` names, or a Supabase project. */
 import type pg from 'pg';
 import type { DurableStore } from '../sessions/ports.ts';
 import { VERSION } from '../version.ts';
@@ -11,13 +11,15 @@ import { migrate } from './migrate.ts';
 import { createPool, type PoolOptions } from './pool.ts';
 import { connectPostgres, type ExternalPostgres } from './postgres.ts';
 import { createSqlStore } from './sql-store.ts';
+import type { SupabaseProject } from './supabase-client.ts';
 
 /** What is read of the configuration. */
 export interface DurableConfig {
   readonly dataDir: string;
   readonly database:
     | { readonly kind: 'embedded' }
-    | ({ readonly kind: 'external'; readonly poolMin: number; readonly poolMax: number } & ExternalPostgres);
+    | ({ readonly kind: 'external'; readonly poolMin: number; readonly poolMax: number } & ExternalPostgres)
+    | ({ readonly kind: 'supabase'; readonly poolMin: number; readonly poolMax: number } & SupabaseProject);
 }
 
 export interface DurableHooks {
@@ -33,7 +35,7 @@ export interface DurableHooks {
 
 export interface OpenDurable {
   readonly store: DurableStore;
-  readonly kind: 'embedded' | 'postgres';
+  readonly kind: 'embedded' | 'postgres' | 'supabase';
   /** Resolves when the database answers. */
   ping(): Promise<void>;
   /** Which database this is. */
@@ -51,7 +53,14 @@ const EMBEDDED_READERS = 2;
  */
 export function openDurable(config: DurableConfig, hooks: DurableHooks): Promise<OpenDurable> {
   const { database, dataDir } = config;
-  return database.kind === 'embedded' ? openEmbedded(dataDir, hooks) : openExternal(database, hooks);
+  switch (database.kind) {
+    case 'embedded':
+      return openEmbedded(dataDir, hooks);
+    case 'external':
+      return openExternal(database, hooks);
+    case 'supabase':
+      return openProject(database, hooks);
+  }
 }
 
 async function openEmbedded(dataDir: string, hooks: DurableHooks): Promise<OpenDurable> {
@@ -75,6 +84,17 @@ async function openExternal(
   const stop = () => Promise.resolve();
   const options = { prepares, onConnect: refuseStandby };
   return open('postgres', { connection, migrating, ...poolSizes(database), options, stop }, hooks);
+}
+
+async function openProject(
+  database: SupabaseProject & { readonly poolMin: number; readonly poolMax: number },
+  hooks: DurableHooks,
+): Promise<OpenDurable> {
+  const { readers, writer } = poolSizes(database);
+  // Loaded when it is needed: every other server starts without it.
+  const { openSupabase } = await import('./open-supabase.ts');
+  const opened = await openSupabase(database, { ...hooks, readers: readers.max, writer: writer?.max ?? null });
+  return { ...opened, kind: 'supabase', ping: () => opened.store.ping() };
 }
 
 interface Size {

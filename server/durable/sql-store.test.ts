@@ -105,6 +105,13 @@ describe('the SQL store', () => {
       ['readMessages', () => store.readMessages(id, { afterSeq: 0, limit: 1 })],
       ['findSend', () => store.findSend(id, id, 'message-1')],
       ['recentSends', () => store.recentSends(id, 0, 1)],
+      ['raiseEpoch', () => store.raiseEpoch(id, 1)],
+      ['findByCode', () => store.findByCode('BCD234', 0)],
+      ['listSessions', () => store.listSessions(null, { cursor: null, limit: 1 }, 0)],
+      ['sessionsOfUser', () => store.sessionsOfUser('user-1', { cursor: null, limit: 1 }, 0)],
+      ['sessionEvents', () => store.sessionEvents(id, { cursor: null, limit: 1 })],
+      ['analytics', () => store.analytics('2026-01-01', '2026-01-31')],
+      ['expire', () => store.expire({ olderThan: 0, keepNewest: 1, now: 0, atMost: 1 })],
       ['ping', () => store.ping()],
     ];
   }

@@ -143,7 +143,10 @@ it.each([
 
 it('puts no more into one transaction than it can store in time', async () => {
   open();
-  source.add(...Array.from({ length: 10 }, () => waiting(500)), ...Array.from({ length: 10 }, () => waiting(1, 600_000)));
+  source.add(
+    ...Array.from({ length: 10 }, () => waiting(500)),
+    ...Array.from({ length: 10 }, () => waiting(1, 600_000)),
+  );
   archiver.start();
   await archiver.stop();
   expect(source.settled).toHaveLength(20);

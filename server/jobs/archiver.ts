@@ -13,6 +13,8 @@ import type { Job } from './loop.ts';
 const IDLE_MS = 250;
 /** After a failed round: the database is asked no more often. */
 const FAILED_MS = 500;
+/** How long the rounds of a stop go on: the last that began in time ends within what a stop leaves to them. */
+const STOP_MS = 1500;
 const SESSIONS = 100;
 const MESSAGES_OF_SESSION = 500;
 /** Messages of one transaction: it must end well within the deadline of a statement. */
@@ -142,7 +144,8 @@ export function createArchiver(options: ArchiverOptions): Archiver {
       if (timer !== null) clearTimeout(timer);
       await running;
       // What came in last goes out now; what does not is found by whoever runs next.
-      for (let rounds = 0; wasRunning && rounds < 100; rounds += 1) {
+      const endAt = performance.now() + STOP_MS;
+      while (wasRunning && performance.now() < endAt) {
         if (!(await round().catch(() => false))) break;
       }
     },

@@ -19,7 +19,11 @@ let now: number;
 
 beforeEach(() => {
   jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask', 'performance'] });
-  [beats, held, frozen, shares, jobs] = [new Map(), new Map(), new Set(), new Map(), []];
+  beats = new Map();
+  held = new Map();
+  frozen = new Set();
+  shares = new Map();
+  jobs = [];
   [isAway, lost, errors, work, slowMs, now] = [false, [], [], null, 0, 0];
 });
 

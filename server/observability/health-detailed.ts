@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { statfs } from 'node:fs/promises';
 import type { Durability } from '../../protocol/session.ts';
 import type { CheckReport, Health, HealthSummary } from './health.ts';

@@ -48,6 +48,8 @@ export class Connection {
   resumed: Events['session:resumed'] | null = null;
   /** Commands that are being worked on: a drain lets them be answered. */
   inFlight = 0;
+  /** Commands since its reading last went on. */
+  said = 0;
   /** When a refusal by a limit was last logged: a flood of them is one line a second. */
   refusalLoggedAt = 0;
   /** Commands that wait for it. */

@@ -6,6 +6,8 @@ import type { Reading } from './reading.ts';
 export interface Sender {
   /** Its commands that are being worked on. */
   inFlight: number;
+  /** What it has said since it was last allowed to go on. */
+  said: number;
   readonly reading: Pick<Reading, 'isPaused' | 'pause' | 'resume'>;
 }
 
@@ -28,12 +30,15 @@ const BOUNDS: InFlightBounds = {
 const FULL = 4;
 /** Of the bound: below it, connections that were paused for the sake of the others are read again. */
 const ROOM = 0.75;
-/** Connections that are read again for each command that ends: all at once would fill the room many times over. */
-const RESUMED_AT_ONCE = 2;
+/** How fast what a pause lets through is learnt, and what is taken for granted before. */
+const LEARNING = 0.3;
+const FIRST_GUESS = 16;
 
 /**
  * The commands that this process works on, and who must wait. At the bound of the instance each connection keeps its
- * fair share: whoever has more is not read, and is refused at twice that, while one that asks little goes on as before.
+ * fair share: whoever has more is not read, while one that asks little goes on as before. Those who wait are read again in
+ * turn, as many at a time as there is room for what they are going to say: each says at once what the network holds of it,
+ * and to refuse that would cost as much as to do it.
  */
 export class InFlight {
   readonly #bounds: InFlightBounds;
@@ -44,9 +49,18 @@ export class InFlight {
   #total = 0;
   /** Paused because the instance has too much to do, in the order in which they are read again. */
   readonly #waiting = new Set<Sender>();
+  /** What a connection says when it is read again, on average. */
+  #saidPerTurn = FIRST_GUESS;
+  #isTurnDue = false;
+  readonly #later: (run: () => void) => void;
 
-  constructor(bounds: InFlightBounds = BOUNDS, now: () => number = () => performance.now()) {
+  constructor(
+    bounds: InFlightBounds = BOUNDS,
+    now: () => number = () => performance.now(),
+    later: (run: () => void) => void = setImmediate,
+  ) {
     this.#bounds = bounds;
+    this.#later = later;
     this.#now = now;
     this.#bound = new InFlightBound(bounds.instance, now);
   }
@@ -62,12 +76,14 @@ export class InFlight {
 
   /** Why a command is not taken; null when it is. Costs next to nothing: it comes before all other work. */
   refusalOf(sender: Sender): TandemError | null {
+    sender.said += 1;
     const { connection } = this.#bounds;
     if (sender.inFlight >= connection.refuse) {
       return overloaded(`More than ${connection.refuse} commands of this connection wait for their answer: wait too.`);
     }
-    if (this.#total < this.#bound.value) return null;
-    if (this.#total < this.#bound.value * FULL && sender.inFlight < 2 * this.#share) return null;
+    const full = this.#bound.value * FULL;
+    // Room that only those get who have less than their share.
+    if (this.#total < full || (this.#total < full * 2 && sender.inFlight < this.#share)) return null;
     this.#pauseForOthers(sender);
     return overloaded('This instance has more to do than it can: repeat later, with the same id or key.');
   }
@@ -102,19 +118,40 @@ export class InFlight {
   }
 
   #resume(sender: Sender): void {
-    const hasRoom = this.#total === 0 || this.#total < this.#bound.value * ROOM;
-    if (sender.reading.isPaused && !this.#waiting.has(sender) && sender.inFlight <= this.#bounds.connection.resume) {
-      if (hasRoom) sender.reading.resume();
+    const { reading } = sender;
+    if (reading.isPaused && !this.#waiting.has(sender) && sender.inFlight <= this.#bounds.connection.resume) {
+      if (this.#waiting.size === 0 && this.#room > 0) this.#readAgain(sender);
       else this.#waiting.add(sender);
     }
-    if (!hasRoom) return;
-    let left = this.#total === 0 ? this.#waiting.size : RESUMED_AT_ONCE;
-    for (const waiting of this.#waiting) {
-      if (left === 0) break;
-      left -= 1;
-      // The end of the pause takes it out of the set.
-      waiting.reading.resume();
-    }
+    this.#giveTurns();
+  }
+
+  get #room(): number {
+    return this.#total === 0 ? this.#bound.value : this.#bound.value * ROOM - this.#total;
+  }
+
+  /** Some now, the next when these have been read: by then it is known what they said. */
+  #giveTurns(): void {
+    if (this.#isTurnDue || this.#waiting.size === 0 || this.#room <= 0) return;
+    this.#isTurnDue = true;
+    this.#later(() => {
+      this.#isTurnDue = false;
+      let left = Math.max(1, Math.floor(this.#room / Math.max(1, this.#saidPerTurn)));
+      if (this.#room <= 0) return;
+      for (const waiting of this.#waiting) {
+        if (left === 0) break;
+        left -= 1;
+        this.#readAgain(waiting);
+      }
+      this.#giveTurns();
+    });
+  }
+
+  #readAgain(sender: Sender): void {
+    this.#saidPerTurn += (sender.said - this.#saidPerTurn) * LEARNING;
+    sender.said = 0;
+    // The end of the pause takes it out of those who wait.
+    sender.reading.resume();
   }
 }
 

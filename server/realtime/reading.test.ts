@@ -28,22 +28,17 @@ describe('reading of a client', () => {
     expect([reading.isPaused, ws.calls, ends]).toEqual([false, ['pause', 'resume'], ['first']]);
   });
 
-  it('is never paused for longer than 2 s, and read for a second after that before it is paused again', () => {
+  it('is never paused for longer than 5 s at a time', () => {
     const ws = transport();
     const reading = new Reading({ transport: ws });
     let ended = 0;
     reading.pause(() => (ended += 1));
-    jest.advanceTimersByTime(1999);
+    jest.advanceTimersByTime(4999);
     expect([reading.isPaused, ended]).toEqual([true, 0]);
     jest.advanceTimersByTime(1);
     expect([reading.isPaused, ended, ws.calls]).toEqual([false, 1, ['pause', 'resume']]);
     reading.pause(() => undefined);
-    jest.advanceTimersByTime(999);
-    reading.pause(() => undefined);
-    expect(reading.isPaused).toBe(false);
-    jest.advanceTimersByTime(1);
-    reading.pause(() => undefined);
-    expect(reading.isPaused).toBe(true);
+    expect(ws.calls).toEqual(['pause', 'resume', 'pause']);
     reading.close();
   });
 

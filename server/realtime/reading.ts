@@ -1,7 +1,5 @@
-/** A client is not read for longer than this at a time: its pongs wait unread, and 10 s without one end a connection. */
-const PAUSE_MS = 2000;
-/** After a pause that nothing else ended it is read for at least so long, so that a pong behind other packets is met. */
-const BREATH_MS = 1000;
+/** The longest that a client is not read at a time: its pongs wait unread, and 10 s without one end a connection. */
+const PAUSE_MS = 5000;
 
 /** What can be told to stop reading. Long polling has none: its requests wait instead. */
 interface Pausable {
@@ -22,32 +20,26 @@ export interface Link {
  */
 export class Reading {
   readonly #link: Link;
-  readonly #now: () => number;
   #paused: Pausable | null = null;
   #timer: NodeJS.Timeout | null = null;
   #onEnd: () => void = () => undefined;
   readonly #waiting = new Set<() => void>();
-  #breathesUntil = Number.NEGATIVE_INFINITY;
   #isClosed = false;
 
-  constructor(link: Link, now: () => number = () => performance.now()) {
+  constructor(link: Link) {
     this.#link = link;
-    this.#now = now;
   }
 
   get isPaused(): boolean {
     return this.#timer !== null;
   }
 
-  /** Does nothing while it must be read. `onEnd` is called once, when the pause is over for whatever reason. */
+  /** `onEnd` is called once, when the pause is over for whatever reason. */
   pause(onEnd: () => void): void {
-    if (this.#isClosed || this.#now() < this.#breathesUntil) return;
+    if (this.#isClosed) return;
     if (!this.isPaused) {
       this.#onEnd = onEnd;
-      this.#timer = setTimeout(() => {
-        this.#breathesUntil = this.#now() + BREATH_MS;
-        this.resume();
-      }, PAUSE_MS);
+      this.#timer = setTimeout(() => this.resume(), PAUSE_MS);
     }
     const socket = pausableOf(this.#link.transport);
     if (socket === this.#paused) return;

@@ -27,14 +27,23 @@ describe('an instance that died', () => {
     expect(outcome).toEqual({ kind: 'released', seatIds: ['ann', 'cid'] });
     expect(lasting).toBe(false);
     for (const seatId of ['ann', 'cid']) {
-      expect(at(document, seatId)).toMatchObject({ presence: 'away', awaySince: NOW + 5, instance: null, generation: 1 });
+      expect(at(document, seatId)).toMatchObject({
+        presence: 'away',
+        awaySince: NOW + 5,
+        instance: null,
+        generation: 1,
+      });
     }
     expect(at(document, 'bob')).toEqual(at(spread(), 'bob'));
   });
 
   it('changes nothing where it held nothing, or the session is closed', () => {
     const away = after(spread(), dropConnection(holder('bob')));
-    for (const [session, instance] of [[spread(), 'nowhere'], [away, 'there'], [closed(spread()), 'here']] as const) {
+    for (const [session, instance] of [
+      [spread(), 'nowhere'],
+      [away, 'there'],
+      [closed(spread()), 'here'],
+    ] as const) {
       expect(releaseSeats(instance)(session, context())).toEqual({ kind: 'keep', outcome: { kind: 'stale' } });
     }
   });

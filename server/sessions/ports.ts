@@ -6,7 +6,14 @@ import type { EventName, Events } from '../../protocol/events.ts';
 import type { LimitInfo } from '../../protocol/errors.ts';
 import type { LimitRequest } from '../../protocol/limits.ts';
 import type { ClosingReason } from '../../protocol/closings.ts';
-import type { ActivityState, JsonValue, Message } from '../../protocol/session.ts';
+import type {
+  ActivityState,
+  CloseReason,
+  JsonValue,
+  LeaveReason,
+  Message,
+  SessionStatus,
+} from '../../protocol/session.ts';
 import type { Deadline } from './deadlines.ts';
 import type { EndedSeat, Rule, SeatHolder, SessionDocument } from './session.ts';
 
@@ -242,6 +249,78 @@ export interface CommitBatch {
   }[];
 }
 
+/** A part of a list, newest first. */
+export interface PageRequest {
+  /** Where the page before this one ended; null for the first. */
+  readonly cursor: string | null;
+  readonly limit: number;
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** Null when there is no more. */
+  readonly nextCursor: string | null;
+}
+
+/** Something that happened to a session. */
+export interface TimelineEntry {
+  readonly at: number;
+  readonly kind:
+    | 'created'
+    | 'joined'
+    | 'paired'
+    | 'left'
+    | 'host_changed'
+    | 'locked'
+    | 'unlocked'
+    | 'code_changed'
+    | 'rebuilt'
+    | 'closed';
+  /** Of a seat; null for what concerns all. */
+  readonly participantId: string | null;
+  /** Of `left` and `closed`. */
+  readonly reason: LeaveReason | CloseReason | null;
+}
+
+/** What was counted on one day in UTC. Sums are over what the number beside them counts. */
+export interface DailyAnalytics {
+  /** `2026-01-31` */
+  readonly day: string;
+  /** Created on that day. */
+  readonly sessions: number;
+  /** Sessions whose second participant arrived on that day, for the first time. */
+  readonly pairings: number;
+  readonly timeToPairMs: number;
+  readonly messages: number;
+  /** Closed on that day, and how long those had lasted together. */
+  readonly closed: Readonly<Record<CloseReason, number>>;
+  readonly durationMs: number;
+}
+
+/** What is to go: see the SQL function `expire_rows`. */
+export interface ExpireRequest {
+  /** Messages, events, closed sessions and settled mails from before it go. */
+  readonly olderThan: number;
+  /** Of an open session so many messages stay, however old they are. */
+  readonly keepNewest: number;
+  /** Tokens, logins and revocations that have expired by then go. */
+  readonly now: number;
+  /** Of each kind. */
+  readonly atMost: number;
+}
+
+/** How many went; `more`: there is more to do at once. */
+export interface Expired {
+  readonly messages: number;
+  readonly sessions: number;
+  readonly events: number;
+  readonly tokens: number;
+  readonly logins: number;
+  readonly revocations: number;
+  readonly mails: number;
+  readonly more: boolean;
+}
+
 /**
  * Lasting state.
  *
@@ -267,6 +346,19 @@ export interface DurableStore {
   raiseEpoch(sessionId: string, knownEpoch: number): Promise<number | null>;
   /** The open session that this code leads to, by what is stored; null when there is none. */
   findByCode(code: string, now: number): Promise<string | null>;
+  /**
+   * Sessions, newest first. Pages that follow a cursor repeat and skip nothing that was there when the first was read,
+   * whatever is added meanwhile. `INVALID_PAYLOAD` for a cursor that this list did not give, here and below.
+   */
+  listSessions(status: SessionStatus | null, page: PageRequest, now: number): Promise<Page<StoredSession>>;
+  /** Sessions in which the user has a seat or had one. */
+  sessionsOfUser(userId: string, page: PageRequest, now: number): Promise<Page<StoredSession>>;
+  /** What happened to a session. */
+  sessionEvents(sessionId: string, page: PageRequest): Promise<Page<TimelineEntry>>;
+  /** Days from the one to the other, both included, as `2026-01-31`; ascending, without those on which nothing was. */
+  analytics(fromDay: string, toDay: string): Promise<DailyAnalytics[]>;
+  /** Removes a bounded number of what has had its time; null while another instance does. */
+  expire(request: ExpireRequest): Promise<Expired | null>;
   /** Resolves when the database answers. */
   ping(): Promise<void>;
 }

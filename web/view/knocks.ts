@@ -1,6 +1,6 @@
 import type { TandemSession } from '../../client/index.ts';
 import { announcer } from '../conversation/announcer.ts';
-import type { Knock, Knocks } from '../knocks.ts';
+import type { WaitingKnock } from '../knocks.ts';
 import { nameInSentence, shownName } from '../shown-name.ts';
 import { TEXTS } from '../texts.ts';
 import { button, element, setText, show } from './dom.ts';
@@ -9,7 +9,7 @@ export interface KnocksView {
   readonly element: HTMLElement;
   /** Reads out who knocks, wherever the page is scrolled to. */
   readonly log: HTMLElement;
-  update: (session: TandemSession, knocks: Knocks) => void;
+  update: (session: TandemSession, waiting: readonly WaitingKnock[]) => void;
 }
 
 interface Line {
@@ -22,7 +22,7 @@ const words = TEXTS.knocks;
 /** Who waits to be let in. `lostFocus` is called when the last line has gone, and the focus was in it. */
 export function knocksView(answer: (knockId: string, admit: boolean) => void, lostFocus: () => void): KnocksView {
   const heading = element('h2', { id: 'knocks-heading', text: words.heading, attributes: { tabindex: '-1' } });
-  const list = element('ul', { class: 'people', attributes: { 'aria-labelledby': heading.id } });
+  const list = element('ul', { class: 'door', attributes: { 'aria-labelledby': heading.id } });
   const view = element('section', { class: 'knocks', attributes: { 'aria-labelledby': heading.id } }, heading, list);
   const { element: log, tell, clear } = announcer();
   const lines = new Map<string, Line>();
@@ -42,28 +42,27 @@ export function knocksView(answer: (knockId: string, admit: boolean) => void, lo
   return {
     element: view,
     log,
-    update: (session, knocks) => {
-      if (session.id !== shown) clear();
-      shown = session.id;
-      const isDoorHere = session.isHost && !session.isClosed && session.ended === null;
-      const waiting = isDoorHere ? knocks.list : [];
-      for (const knock of waiting) {
-        if (lines.has(knock.knockId)) continue;
-        const line = knockLine(knock, (admit) => answer(knock.knockId, admit));
-        lines.set(knock.knockId, line);
-        list.append(line.element);
-        tell(words.asks(nameInSentence(knock), knock.ip));
-      }
-      show(view, waiting.length > 0);
+    update: ({ id }, waiting) => {
+      if (id !== shown) clear();
+      shown = id;
       for (const [knockId, line] of lines) {
         if (!waiting.some((knock) => knock.knockId === knockId)) forget(knockId, line);
-        else line.update(knocks.isAnswering(knockId));
+      }
+      show(view, waiting.length > 0);
+      for (const knock of waiting) {
+        const { knockId } = knock;
+        const line = lines.get(knockId) ?? knockLine(knock, (admit) => answer(knockId, admit));
+        line.update(knock.isAnswering);
+        if (lines.has(knockId)) continue;
+        lines.set(knockId, line);
+        list.append(line.element);
+        tell(words.asks(nameInSentence(knock), knock.ip));
       }
     },
   };
 }
 
-function knockLine(knock: Knock, answer: (admit: boolean) => void): Line {
+function knockLine(knock: WaitingKnock, answer: (admit: boolean) => void): Line {
   const name = nameInSentence(knock);
   const admit = button(words.admit, 'primary', () => answer(true));
   const refuse = button(words.refuse, 'secondary', () => answer(false));

@@ -1,5 +1,5 @@
 import type { TandemError, TandemSession } from '../../client/index.ts';
-import type { Knocks } from '../knocks.ts';
+import type { WaitingKnock } from '../knocks.ts';
 import { closedText, commandFaultText, durationText, idleText, TEXTS } from '../texts.ts';
 import { controlsView } from './controls.ts';
 import type { Commands } from './controls.ts';
@@ -10,7 +10,12 @@ import { peopleView } from './people.ts';
 
 export interface PanelView {
   readonly element: HTMLElement;
-  update: (session: TandemSession, knocks: Knocks, fault: TandemError | null, isConnected: boolean) => void;
+  update: (
+    session: TandemSession,
+    waiting: readonly WaitingKnock[],
+    fault: TandemError | null,
+    isConnected: boolean,
+  ) => void;
   /** For another session: what was unfolded folds up. */
   fold: () => void;
   focus: () => void;
@@ -59,7 +64,7 @@ export function panelView(commands: Commands): PanelView {
 
   return {
     element: panel,
-    update: (session, knocks, failed, isConnected) => {
+    update: (session, waiting, failed, isConnected) => {
       const { info, isClosed } = session;
       const isOver = isClosed || session.ended !== null;
       const isWaiting = info.status === 'waiting' && !isOver;
@@ -71,7 +76,7 @@ export function panelView(commands: Commands): PanelView {
       show(state, isClosed);
       setText(fault, failed === null ? '' : commandFaultText(failed));
       idle.update(isOver ? null : session.closesAt);
-      knocking.update(session, knocks);
+      knocking.update(session, waiting);
       people.update(session, isConnected && session.ended === null);
       show(people.element, !isClosed);
       invite.update(session);

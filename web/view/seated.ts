@@ -1,6 +1,6 @@
 import type { ConnectionState, TandemError, TandemSession } from '../../client/index.ts';
 import type { ConversationView } from '../conversation/view.ts';
-import type { Knocks } from '../knocks.ts';
+import type { WaitingKnock } from '../knocks.ts';
 import { element, show } from './dom.ts';
 import type { PanelView } from './panel.ts';
 
@@ -8,7 +8,7 @@ export interface SeatedView {
   readonly element: HTMLElement;
   update: (
     session: TandemSession | null,
-    knocks: Knocks,
+    waiting: readonly WaitingKnock[],
     fault: TandemError | null,
     connection: ConnectionState,
   ) => void;
@@ -33,7 +33,7 @@ export function seatedView(panel: PanelView, conversation: ConversationView): Se
 
   return {
     element: view,
-    update: (session, knocks, fault, { kind }) => {
+    update: (session, waiting, fault, { kind }) => {
       change(session);
       show(view, session !== null);
       if (session === null) {
@@ -44,7 +44,7 @@ export function seatedView(panel: PanelView, conversation: ConversationView): Se
       isNew &&= info.status === 'waiting' && info.lastSeq === 0 && session.queue.length === 0;
       show(conversation.element, !isNew);
       document.body.dataset.layout = isNew ? 'invite' : info.status === 'waiting' ? 'invite-talk' : 'talk';
-      panel.update(session, knocks, fault, kind === 'online' || kind === 'draining');
+      panel.update(session, waiting, fault, kind === 'online' || kind === 'draining');
       conversation.update();
     },
     focus: () => {

@@ -24,7 +24,12 @@ afterEach(() => stage.close());
 it('count their heartbeats, and see those of all', async () => {
   await instances.beat('one');
   await instances.beat('other');
-  expect(await instances.beat('one')).toEqual(new Map([['one', 2], ['other', 1]]));
+  expect(await instances.beat('one')).toEqual(
+    new Map([
+      ['one', 2],
+      ['other', 1],
+    ]),
+  );
 });
 
 it('are known to hold a session for as long as one of its seats is theirs', async () => {

@@ -160,14 +160,17 @@ export class LocalSessions {
     else this.#goOn(sessionId, entry);
   }
 
-  /** Compares with the head in the store, and fills what is missing. True when it moved since it was told last. */
-  compare(sessionId: string, head: KnownHead): boolean {
+  /**
+   * Compares with the head in the store, and fills what is missing. True when it moved since it was told last;
+   * `willTell` false when nobody is told of it now.
+   */
+  compare(sessionId: string, head: KnownHead, willTell = true): boolean {
     const entry = this.#entries.get(sessionId);
     if (entry === undefined || entry.delivered === null) return false;
     if (head.epoch === entry.epoch && head.lastSeq > entry.delivered) void this.repair(sessionId);
     const { told } = entry;
     if (told !== null && told.lastSeq === head.lastSeq && told.durableSeq === head.durableSeq) return false;
-    entry.told = { epoch: head.epoch, lastSeq: head.lastSeq, durableSeq: head.durableSeq };
+    if (willTell) entry.told = { epoch: head.epoch, lastSeq: head.lastSeq, durableSeq: head.durableSeq };
     return true;
   }
 

@@ -20,7 +20,9 @@ let heard: unknown[];
 let isCut: boolean;
 
 beforeEach(() => {
-  [listeners, heard, isCut] = [new Map(), [], false];
+  listeners = new Map();
+  heard = [];
+  isCut = false;
 });
 
 async function open(kind: 'standalone' | 'cluster' = 'standalone') {

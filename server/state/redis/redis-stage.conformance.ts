@@ -193,5 +193,5 @@ export function messageOf(
 }
 
 function codeFrom(text: string): string {
-  return text.replaceAll('-', '').toUpperCase();
+  return text.replaceAll('-', '').toUpperCase().slice(-8);
 }

@@ -14,7 +14,10 @@ interface AdapterClient {
   sPublish(channel: string, payload: string | Buffer): Promise<number>;
 }
 
-/** How Socket.IO servers hear each other's broadcasts: one channel for each room that somebody of theirs is in. */
+/**
+ * How instances hear each other's events. One channel for all of them: a channel for each room is heard only a while after
+ * somebody joined it, and what was said in between, such as the pairing itself, would be lost.
+ */
 export function createSocketAdapter(
   redis: Pick<Redis, 'publish'>,
   subscriber: RedisSubscriber,
@@ -22,7 +25,7 @@ export function createSocketAdapter(
   onLost: (error: unknown) => void,
 ): ReturnType<typeof createShardedAdapter> {
   const client = adapterClient(redis, subscriber, onLost);
-  return createShardedAdapter(client, client, { channelPrefix, subscriptionMode: 'dynamic' });
+  return createShardedAdapter(client, client, { channelPrefix, subscriptionMode: 'static' });
 }
 
 /** `onLost`: an event could not be published. Others heal from the log, or hear of it when they compare. */

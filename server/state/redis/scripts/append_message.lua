@@ -1,6 +1,10 @@
 -- Appends a message, or recognises it: the one round trip of a send. Decides everything before it writes anything, and
 -- its first write is one that Redis refuses when its memory is full, so a refusal changes nothing.
 --
+-- Calls of Redis for an accepted message: nine, four for each limit, one publish to each other instance, and TIME. Rarely
+-- more: with the first message of a session or of a window of time, the first since the archive was complete, and the
+-- first after a warning.
+--
 -- KEYS  1 flat fields of the session  2 log  3 known sends, without the number of the window  4 deadlines
 --       5 sessions to archive  6 counts of the partition  7… buckets of limits
 -- ARGV  1 now or ''  2 session  3 instance of the caller  4 seat  5 generation  6 message id  7 fingerprint
@@ -16,12 +20,12 @@ if not flat[3] then return { 'none' } end
 local seq, epoch, durable = tonumber(flat[2]), tonumber(flat[3]), tonumber(flat[4])
 
 -- A repetition is answered although a full memory takes no note of the activity.
-local function touch()
+local function touch(call, ...)
   if flat[5] == '1' then
-    redis.pcall('HSET', KEYS[1], 'act', text(now), 'warned', '0')
-    redis.pcall('ZADD', KEYS[4], 'LT', text(now + tonumber(ARGV[10])), ARGV[2])
+    call('HSET', KEYS[1], 'act', text(now), 'warned', '0', ...)
+    call('ZADD', KEYS[4], 'LT', text(now + tonumber(ARGV[10])), ARGV[2])
   else
-    redis.pcall('HSET', KEYS[1], 'act', text(now))
+    call('HSET', KEYS[1], 'act', text(now), ...)
   end
 end
 
@@ -31,7 +35,7 @@ if known then
   local first, at, content = string.match(known, '^(%d+) (%d+) (.*)$')
   if tonumber(at) >= now - horizon then
     if content ~= fingerprint then return { 'reused' } end
-    if flat[1] == '1' then touch() end
+    if flat[1] == '1' then touch(redis.pcall) end
     return { 'duplicate', tonumber(first), tonumber(at), epoch, durable }
   end
 end
@@ -52,8 +56,7 @@ if limited > 0 then return { 'limited', limited, longest } end
 seq = seq + 1
 redis.call('XADD', KEYS[2], text(seq) .. '-0', 'a', text(now), 'm', ARGV[8])
 if seq == 1 then redis.call('PEXPIRE', KEYS[2], ARGV[11]) end
-redis.call('HSET', KEYS[1], 'seq', text(seq))
-touch()
+touch(redis.call, 'seq', text(seq))
 local sends = KEYS[3] .. text(window)
 redis.call('HSET', sends, send, text(seq) .. ' ' .. text(now) .. ' ' .. fingerprint)
 if redis.call('HLEN', sends) == 1 then redis.call('PEXPIRE', sends, 2 * horizon) end

@@ -27,4 +27,6 @@ for _, instance in ipairs(cjson.decode(ARGV[12])) do redis.call('SREM', KEYS[8] 
 for name, change in pairs(cjson.decode(ARGV[7])) do
   if change ~= 0 then redis.call('HINCRBY', KEYS[6], name, change) end
 end
+-- New with this session, when all was lost.
+for index = 4, 6 do redis.call('PEXPIRE', KEYS[index], ARGV[4]) end
 return 1

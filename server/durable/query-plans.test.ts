@@ -1,0 +1,183 @@
+/** The statements of the store on large tables: which index each takes, and how many rows it reads for it. */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import type { DurableStore } from '../sessions/ports.ts';
+import { openSqlDatabase, SQL_DATABASES, type SqlDatabase } from '../../test/support/sql-database.ts';
+
+const SESSIONS = 100_000;
+const LIMIT = 20;
+const NOW = 1_800_000_000_000;
+const MIDDLE = id(SESSIONS / 2);
+/** So young are twenty messages of the session in the middle, and its first. */
+const RECENT = (1_700_000_100 + 4981) * 1000;
+const PAGE = { cursor: null, limit: LIMIT };
+
+/**
+ * Ids in the order of their creation. Of a hundred sessions one is waiting, one paired, the others closed; a user has
+ * twenty of them, and the one in the middle has messages and events beside those of all.
+ */
+const FILL = [
+  'set session_replication_role = replica',
+  `insert into sessions (id, epoch, created_at, capacity, locked, approval, share_history, metadata, code,
+    code_expires_at, ever_paired, closed_reason, closed_at, last_activity_at, last_seq, seat_count)
+  select lpad(to_hex(n), 32, '0')::uuid, 1, to_timestamp(1700000000 + n), 2, false, false, false, '{}',
+    'B' || n, to_timestamp(1800000000 + n), true, case when n % 100 > 1 then 'closed' end,
+    case when n % 100 > 1 then to_timestamp(1700000900 + n) end, to_timestamp(1700000500 + n), 1,
+    case n % 100 when 0 then 1 else 2 end
+  from generate_series(1, ${SESSIONS}) n`,
+  `insert into participants (id, session_id, role, user_id, token_hash, joined_at, joined_seq)
+  select lpad(to_hex(n), 32, '0')::uuid, lpad(to_hex(n), 32, '0')::uuid, 'host', 'user-' || n % 5000, 'hash',
+    to_timestamp(1700000000 + n), 0
+  from generate_series(1, ${SESSIONS}) n`,
+  `insert into messages (session_id, seq, id, participant_id, type, body, sent_at)
+  select lpad(to_hex(n), 32, '0')::uuid, 1, 'message-1', lpad(to_hex(n), 32, '0')::uuid, 'text', '"hello"',
+    to_timestamp(1700000100 + n)
+  from generate_series(1, ${SESSIONS}) n`,
+  `insert into messages (session_id, seq, id, participant_id, type, body, sent_at)
+  select '${MIDDLE}', n, 'message-' || n, '${MIDDLE}', 'text', '"hello"', to_timestamp(1700000100 + n)
+  from generate_series(2, 5000) n`,
+  `insert into session_events (session_id, at, kind)
+  select lpad(to_hex(n), 32, '0')::uuid, to_timestamp(1700000000 + n), 'created' from generate_series(1, ${SESSIONS}) n`,
+  `insert into session_events (session_id, at, kind)
+  select '${MIDDLE}', to_timestamp(1700100000 + n), 'locked' from generate_series(1, 5000) n`,
+  `insert into daily_analytics (day, slot, sessions)
+  select date '2000-01-01' + n / 4, n % 4, 1 from generate_series(0, 39999) n`,
+  'set session_replication_role = origin',
+  ...['sessions', 'participants', 'messages', 'session_events', 'daily_analytics'].map((table) => `analyze ${table}`),
+];
+
+function id(number: number): string {
+  const hex = number.toString(16).padStart(32, '0');
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+}
+
+interface Plan {
+  readonly 'Node Type': string;
+  readonly 'Index Name'?: string;
+  readonly 'Actual Rows': number;
+  readonly 'Actual Loops': number;
+  readonly 'Rows Removed by Filter'?: number;
+  readonly 'Rows Removed by Index Recheck'?: number;
+  readonly Plans?: readonly Plan[];
+}
+
+/** The question, the index that answers it, and the rows that it may read. */
+const QUESTIONS: [string, string, number, (store: DurableStore) => Promise<unknown>][] = [
+  ['sessions', 'sessions_pkey', 2 * LIMIT + 2, (store) => store.listSessions(null, PAGE, NOW)],
+  ['waiting sessions', 'sessions_waiting', 2 * LIMIT + 2, (store) => store.listSessions('waiting', PAGE, NOW)],
+  ['paired sessions', 'sessions_paired', 2 * LIMIT + 2, (store) => store.listSessions('paired', PAGE, NOW)],
+  ['closed sessions', 'sessions_closed', 2 * LIMIT + 2, (store) => store.listSessions('closed', PAGE, NOW)],
+  [
+    'a later page of sessions',
+    'sessions_closed',
+    2 * LIMIT + 2,
+    async (store) => {
+      let cursor: string | null = null;
+      for (let page = 0; page < 5; page += 1) {
+        cursor = (await store.listSessions('closed', { cursor, limit: LIMIT }, NOW)).nextCursor;
+      }
+    },
+  ],
+  ['sessions of a user', 'participants_user', 60, (store) => store.sessionsOfUser('user-17', PAGE, NOW)],
+  ['events of a session', 'session_events_session', LIMIT + 1, (store) => store.sessionEvents(MIDDLE, PAGE)],
+  [
+    'messages after a seq',
+    'messages_pkey',
+    LIMIT,
+    (store) => store.readMessages(MIDDLE, { afterSeq: 2500, limit: LIMIT }),
+  ],
+  [
+    'messages before a seq',
+    'messages_pkey',
+    LIMIT,
+    (store) => store.readMessages(MIDDLE, { beforeSeq: 2500, limit: LIMIT }),
+  ],
+  ['a repeated send', 'messages_sender', 1, (store) => store.findSend(MIDDLE, MIDDLE, 'message-2500')],
+  ['the recent sends', 'messages_recent', 21, (store) => store.recentSends(MIDDLE, RECENT, 5000)],
+  ['a session', 'sessions_pkey', 2, (store) => store.loadSession(MIDDLE, NOW)],
+  ['a session by its code', 'sessions_code', 1, (store) => store.findByCode('B50000', NOW)],
+  ['a month of analytics', 'daily_analytics_pkey', 31 * 4, (store) => store.analytics('2020-01-01', '2020-01-31')],
+];
+
+describe.each(SQL_DATABASES)('on tables of 100,000 rows, %s', (kind) => {
+  let database: SqlDatabase;
+
+  beforeAll(async () => {
+    database = await openSqlDatabase(kind);
+    for (const statement of FILL) await database.client.query(statement);
+  }, 120_000);
+  afterAll(() => database.close());
+
+  it.each(QUESTIONS)('%s: by %s, reading at most %i rows', async (_question, index, most, ask) => {
+    await ask(database.store);
+    const { text, values } = database.lastStatement();
+    // What a connection plans for its first calls, with the values at hand, and what it keeps for all later ones.
+    for (const mode of ['force_custom_plan', 'force_generic_plan']) {
+      const nodes = nodesOf(await explain(text, values, mode));
+      expect([mode, nodes.map((node) => node['Index Name'])]).toEqual([mode, expect.arrayContaining([index])]);
+      expect([mode, nodes.map((node) => node['Node Type'])]).not.toEqual([mode, expect.arrayContaining(['Seq Scan'])]);
+      expect(rowsRead(nodes)).toBeLessThanOrEqual(most);
+      expect(rowsRead(nodes)).toBeGreaterThan(0);
+    }
+  });
+
+  async function explain(text: string, values: readonly unknown[], mode: string): Promise<Plan> {
+    const { client } = database;
+    const literals = values.map((value) => pg.escapeLiteral(String(value))).join(', ');
+    await client.query(`set plan_cache_mode = ${mode}`);
+    await client.query(`prepare asked as ${text}`);
+    try {
+      const { rows } = await client.query<{ 'QUERY PLAN': [{ Plan: Plan }] }>(
+        `explain (analyze, format json) execute asked(${literals})`,
+      );
+      const [row] = rows;
+      if (row === undefined) throw new Error('A statement has a plan');
+      return row['QUERY PLAN'][0].Plan;
+    } finally {
+      await client.query('deallocate asked');
+      await client.query('reset plan_cache_mode');
+    }
+  }
+
+  it('expires rows without reading those that stay', async () => {
+    const { client } = database;
+    // The first fifty sessions were closed before, but for one that is open; some 900 were open at that time, and are
+    // looked at in each round.
+    const request = [1_700_000_950_000, 500, NOW, 10];
+    await client.query('begin');
+    let sessions = 0;
+    for (let round = 0; round < 48; round += 1) {
+      const { rows } = await client.query<{ expired: { sessions: number } }>(
+        'select expire_rows($1, $2, $3, $4) as expired',
+        request,
+      );
+      sessions += rows[0]?.expired.sessions ?? 0;
+    }
+    const { rows: read } = await client.query<{ table: string; through: number; found: number }>(
+      `select relname as table, seq_tup_read::int as through, coalesce(idx_tup_fetch, 0)::int as found
+      from pg_stat_xact_user_tables
+      where relname in ('sessions', 'participants', 'messages', 'session_events')`,
+    );
+    await client.query('rollback');
+    expect(sessions).toBe(48);
+    expect(read).toHaveLength(4);
+    for (const { table, through, found } of read) {
+      expect([table, through]).toEqual([table, 0]);
+      expect([table, found > 0, found < 48 * 1100]).toEqual([table, true, true]);
+    }
+  });
+});
+
+function nodesOf(plan: Plan): Plan[] {
+  return [plan, ...(plan.Plans ?? []).flatMap(nodesOf)];
+}
+
+/** By scans, of tables and of indexes. */
+function rowsRead(nodes: readonly Plan[]): number {
+  return nodes
+    .filter((node) => /Scan$/.test(node['Node Type']) && node['Index Name'] !== undefined)
+    .reduce((sum, node) => {
+      const removed = (node['Rows Removed by Filter'] ?? 0) + (node['Rows Removed by Index Recheck'] ?? 0);
+      return sum + (node['Actual Rows'] + removed) * node['Actual Loops'];
+    }, 0);
+}

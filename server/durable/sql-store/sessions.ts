@@ -1,0 +1,69 @@
+import type { StoredSession } from '../../sessions/ports.ts';
+import type { Pool } from '../pool.ts';
+import { isUuid, storedSession, type SessionRow } from '../stored-rows.ts';
+
+type Queries = Pick<Pool, 'query'>;
+
+/** What a session is read as; its living seats in the order in which they were taken. */
+export const SESSION = `
+  select
+    s.id, s.epoch, s.capacity, s.locked, s.approval, s.share_history, s.metadata, s.code, s.ever_paired,
+    s.closed_reason, s.last_seq,
+    (extract(epoch from s.created_at) * 1000)::bigint as created_at,
+    (extract(epoch from s.code_expires_at) * 1000)::bigint as code_expires_at,
+    (extract(epoch from s.closed_at) * 1000)::bigint as closed_at,
+    (extract(epoch from s.last_activity_at) * 1000)::bigint as last_activity_at,
+    (
+      select json_agg(json_build_object(
+        'id', p.id, 'role', p.role, 'name', p.name, 'userId', p.user_id, 'tokenHash', p.token_hash,
+        'keyHash', p.key_hash, 'keyAt', (extract(epoch from p.key_at) * 1000)::bigint,
+        'joinedAt', (extract(epoch from p.joined_at) * 1000)::bigint, 'joinedSeq', p.joined_seq,
+        'delivered', p.delivered, 'read', p.read
+      ) order by p.seat_number)
+      from participants p where p.session_id = s.id and p.left_at is null
+    ) as seats
+  from sessions s`;
+
+/** Two selects, so that each is answered by its own partial index: with years of closed sessions in between. */
+const LOAD_SESSIONS = {
+  name: 'load_sessions',
+  text: `
+    ${SESSION} where s.closed_at is null
+    union all
+    ${SESSION} where s.closed_at is not null and s.code is not null and s.code_expires_at > to_timestamp($1 / 1000.0)`,
+};
+
+export async function loadSessions(pool: Queries, now: number): Promise<StoredSession[]> {
+  const rows = await pool.query<SessionRow>(LOAD_SESSIONS, [now]);
+  return rows.map((row) => storedSession(row, now));
+}
+
+const LOAD_SESSION = { name: 'load_session', text: `${SESSION} where s.id = $1` };
+
+export async function loadSession(pool: Queries, sessionId: string, now: number): Promise<StoredSession | null> {
+  if (!isUuid(sessionId)) return null;
+  const [row] = await pool.query<SessionRow>(LOAD_SESSION, [sessionId]);
+  return row === undefined ? null : storedSession(row, now);
+}
+
+const RAISE_EPOCH = { name: 'raise_epoch', text: 'select raise_epoch($1, $2) as epoch' };
+
+export async function raiseEpoch(pool: Queries, sessionId: string, knownEpoch: number): Promise<number | null> {
+  if (!isUuid(sessionId)) return null;
+  const [row] = await pool.query<{ epoch: number | null }>(RAISE_EPOCH, [sessionId, knownEpoch]);
+  return row?.epoch ?? null;
+}
+
+/** The newest: a code that has expired may belong to another session since. */
+const FIND_BY_CODE = {
+  name: 'find_by_code',
+  text: `
+    select id from sessions
+    where code = $1 and closed_at is null and code_expires_at > to_timestamp($2 / 1000.0)
+    order by code_expires_at desc limit 1`,
+};
+
+export async function findByCode(pool: Queries, code: string, now: number): Promise<string | null> {
+  const [row] = await pool.query<{ id: string }>(FIND_BY_CODE, [code, now]);
+  return row?.id ?? null;
+}

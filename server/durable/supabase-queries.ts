@@ -1,0 +1,35 @@
+import type pg from 'pg';
+import type { Pool, Statement } from './pool.ts';
+import type { SupabaseCalls } from './supabase-client.ts';
+
+/** Of each statement, which is a function of the same name in the database: what its parameters are called there. */
+const PARAMETERS = new Map<string, readonly string[]>([
+  ['load_session', ['of_session']],
+  ['raise_epoch', ['of_session', 'known_epoch']],
+  ['find_by_code', ['given_code', 'at_time']],
+  ['list_sessions', ['below', 'most']],
+  ['list_waiting_sessions', ['below', 'most']],
+  ['list_paired_sessions', ['below', 'most']],
+  ['list_closed_sessions', ['below', 'most']],
+  ['sessions_of_user', ['of_user', 'below', 'most']],
+  ['session_events', ['of_session', 'before_at', 'before_id', 'most']],
+  ['messages_after', ['of_session', 'after_seq', 'most']],
+  ['messages_before', ['of_session', 'before_seq', 'most']],
+  ['find_send', ['of_session', 'of_participant', 'message_id']],
+  ['recent_sends', ['of_session', 'since', 'most']],
+  ['analytics', ['from_day', 'to_day']],
+  ['expire_rows', ['older_than', 'keep_newest', 'moment', 'at_most']],
+]);
+
+/** The statements of the SQL store where there is no connection: each gives the rows that it would give over one. */
+export function supabaseQueries(calls: Pick<SupabaseCalls, 'call'>): Pick<Pool, 'query'> {
+  return {
+    query: async <R extends pg.QueryResultRow>({ name }: Statement, values: readonly unknown[]) => {
+      const names = PARAMETERS.get(name);
+      if (names?.length !== values.length) throw new TypeError(`No function has the parameters of ${name}`);
+      const parameters = Object.fromEntries(names.map((parameter, index) => [parameter, values[index]]));
+      // As a connection's rows are: what the statement says.
+      return (await calls.call(name, parameters)) as R[];
+    },
+  };
+}

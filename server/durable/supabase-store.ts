@@ -1,0 +1,139 @@
+/** The durable store in a Supabase project: over its Data API, where functions of the database hold the SQL. */
+import { TandemError } from '../../protocol/errors.ts';
+import {
+  DivergenceError,
+  RefusedCommitError,
+  type CommitBatch,
+  type DurableStore,
+  type StoredSession,
+} from '../sessions/ports.ts';
+import { commitBatchJson } from './commit-batch-json.ts';
+import { analytics } from './sql-store/analytics.ts';
+import { listSessions, sessionEvents, sessionsOfUser } from './sql-store/lists.ts';
+import { findSend, readMessages, recentSends } from './sql-store/messages.ts';
+import { expire } from './sql-store/retention.ts';
+import { findByCode, loadSession, raiseEpoch } from './sql-store/sessions.ts';
+import { storedSession, type SessionRow } from './stored-rows.ts';
+import { SupabaseCallError, type SupabaseCalls } from './supabase-client.ts';
+import { supabaseQueries } from './supabase-queries.ts';
+
+type Calls = Pick<SupabaseCalls, 'call'>;
+
+/** When to repeat: a connection that broke is replaced at once. */
+const RETRY_AFTER_MS = 1000;
+
+/**
+ * Every method rejects with `UNAVAILABLE` within 2 s when the project does not answer, or answers that it cannot work
+ * now; nothing is tried twice. `writer` is for commits alone: what everybody waits for must not queue behind what one
+ * client reads.
+ */
+export function createSupabaseStore(connections: Calls, writer: Calls = connections): DurableStore {
+  const calls = reachable(connections);
+  const writing = reachable(writer);
+  const queries = supabaseQueries(calls);
+  return {
+    commit: (batch) => commit(writing, batch),
+    loadSessions: (now) => loadSessions(calls, now),
+    loadSession: (sessionId, now) => loadSession(queries, sessionId, now),
+    raiseEpoch: (sessionId, knownEpoch) => raiseEpoch(queries, sessionId, knownEpoch),
+    findByCode: (code, now) => findByCode(queries, code, now),
+    readMessages: (sessionId, range) => readMessages(queries, sessionId, range),
+    findSend: (sessionId, participantId, id) => findSend(queries, sessionId, participantId, id),
+    recentSends: (sessionId, since, limit) => recentSends(queries, sessionId, since, limit),
+    listSessions: (status, page, now) => listSessions(queries, status, page, now),
+    sessionsOfUser: (userId, page, now) => sessionsOfUser(queries, userId, page, now),
+    sessionEvents: (sessionId, page) => sessionEvents(queries, sessionId, page),
+    analytics: (fromDay, toDay) => analytics(queries, fromDay, toDay),
+    expire: (request) => expire(queries, request),
+    ping: () => ping(calls),
+  };
+}
+
+/** Which database this is: see `databaseIdentity`, of which this is the other half. */
+export async function supabaseIdentity(calls: Calls): Promise<string> {
+  const id = await ask<string | null>(calls, 'identity');
+  if (id === null) throw new Error('The table deployment has lost its row: insert into deployment default values.');
+  return id;
+}
+
+/** The casts of all answers are here: the functions are ours, and the schema was checked at start. */
+async function ask<T>(calls: Calls, name: string, parameters: Readonly<Record<string, unknown>> = {}): Promise<T> {
+  return (await calls.call(name, parameters)) as T;
+}
+
+async function ping(calls: Calls): Promise<void> {
+  await calls.call('identity');
+}
+
+/** Raised by commit_batch itself. */
+const DIVERGENCE = 'TD001';
+/** The server is ending, or has a fault of its own: it is no verdict on what was to be stored. */
+const UNKNOWN_OUTCOME = /^(08|57P|57014|58|XX)/;
+/** For want of something that may be there again: room, or its turn. */
+const TEMPORARY = /^(53|40|55P03)/;
+
+interface CommitRefusal {
+  readonly code: string;
+  readonly message: string;
+  readonly constraint: string | null;
+}
+
+async function commit(calls: Calls, given: CommitBatch): Promise<void> {
+  const batch = commitBatchJson(given);
+  // A batch of nothing is a probe of the way that batches go.
+  if (batch === null) return ping(calls);
+  const refusal = await ask<CommitRefusal | null>(calls, 'commit', { batch });
+  if (refusal === null) return;
+  const { code, message, constraint } = refusal;
+  if (code === DIVERGENCE) throw new DivergenceError(message);
+  const reason = `The database refused a batch: ${message} (${code}${constraint === null ? '' : `, constraint ${constraint}`})`;
+  if (UNKNOWN_OUTCOME.test(code)) throw unavailable(new Error(reason));
+  throw new RefusedCommitError(reason);
+}
+
+/** The calls, with one error for every way in which a project can be away. */
+function reachable(calls: Calls): Calls {
+  return {
+    call: async (name, parameters) => {
+      try {
+        return await calls.call(name, parameters);
+      } catch (error) {
+        throw isFaultOfOurs(error) ? error : unavailable(error);
+      }
+    },
+  };
+}
+
+function unavailable(cause: unknown): TandemError {
+  const message = 'The database did not answer in time: repeat, a write with the same id or key.';
+  return new TandemError('UNAVAILABLE', message, { cause, retryAfterMs: RETRY_AFTER_MS });
+}
+
+/** A statement that the database would refuse again. Whatever a gateway says by itself may pass, or be put right. */
+function isFaultOfOurs(error: unknown): boolean {
+  if (!(error instanceof SupabaseCallError)) return true;
+  const isOfTheDatabase = /^[0-9A-Z]{5}$/.test(error.code);
+  return isOfTheDatabase && !UNKNOWN_OUTCOME.test(error.code) && !TEMPORARY.test(error.code);
+}
+
+/** Of one answer, which has to be there within the deadline of a call. */
+const SESSIONS_OF_PAGE = 500;
+const PAGES_AT_ONCE = 4;
+
+/** A connection would give them all at once; here an answer has a deadline, however many they are. */
+async function loadSessions(calls: Calls, now: number): Promise<StoredSession[]> {
+  const ids = await ask<string[]>(calls, 'session_ids', { at_time: now });
+  const pages = chunks(ids, SESSIONS_OF_PAGE);
+  const sessions: StoredSession[] = [];
+  for (const group of chunks(pages, PAGES_AT_ONCE)) {
+    const rows = await Promise.all(group.map((page) => ask<SessionRow[]>(calls, 'sessions', { ids: page })));
+    sessions.push(...rows.flat().map((row) => storedSession(row, now)));
+  }
+  return sessions;
+}
+
+function chunks<T>(items: readonly T[], length: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / length) }, (_, index) =>
+    items.slice(index * length, (index + 1) * length),
+  );
+}

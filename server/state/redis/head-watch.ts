@@ -1,0 +1,125 @@
+import type { SessionSnapshot } from '../../sessions/ports.ts';
+import type { Redis } from './client.ts';
+import { partitionOf, type Keys } from './keys.ts';
+import type { Lanes } from './lanes.ts';
+import type { LocalSessions } from './local-sessions.ts';
+import { arrayOf, numberOf } from './reply.ts';
+import { loadScript } from './script.ts';
+import type { SessionRebuild } from './session-rebuild.ts';
+import { heldBy, type SessionStore } from './session-store.ts';
+
+const READ_HEADS = loadScript('read_heads');
+
+/** Heads that one script looks at. */
+const HEADS_AT_ONCE = 100;
+
+export interface MovedHead {
+  readonly sessionId: string;
+  readonly epoch: number;
+  readonly lastSeq: number;
+  readonly durableSeq: number;
+}
+
+export interface HeadWatchOptions {
+  redis: Pick<Redis, 'run'>;
+  keys: Keys;
+  instanceId: string;
+  local: LocalSessions;
+  lanes: Lanes;
+  store: SessionStore;
+  rebuilds: SessionRebuild;
+  /** Releases seats that were stored for connections that never heard of them. */
+  releaseUnheld: () => Promise<void>;
+  onChangedElsewhere: (snapshot: SessionSnapshot, mayHaveMissed: boolean) => void;
+  /** The session goes on under another epoch than the one that is known here. */
+  onNewEpoch: (sessionId: string) => void;
+}
+
+/**
+ * Compares the sessions that are held here with the store, over the way of commands. What the channel and the adapter
+ * lost is noticed by that, and so is what the store itself has lost.
+ */
+export class HeadWatch {
+  readonly #options: HeadWatchOptions;
+  /** Whether events of other instances may have been lost since the last look. */
+  #isSuspect = false;
+
+  constructor(options: HeadWatchOptions) {
+    this.#options = options;
+  }
+
+  /** The way to Redis was broken: what was appended or published meanwhile may not have come. */
+  suspect(): void {
+    this.#isSuspect = true;
+  }
+
+  /** The heads that moved since they were told of last; `willTell`: the caller tells of these. */
+  async look(willTell: boolean): Promise<MovedHead[]> {
+    const moved: MovedHead[] = [];
+    const byPartition = new Map<number, string[]>();
+    for (const id of this.#options.local.ids()) {
+      const partition = partitionOf(id);
+      const ids = byPartition.get(partition);
+      if (ids === undefined) byPartition.set(partition, [id]);
+      else ids.push(id);
+    }
+    const mayHaveMissed = this.#isSuspect;
+    this.#isSuspect = false;
+    try {
+      await this.#options.releaseUnheld();
+      for (const ids of byPartition.values()) {
+        for (let from = 0; from < ids.length; from += HEADS_AT_ONCE) {
+          moved.push(...(await this.#lookAt(ids.slice(from, from + HEADS_AT_ONCE), { mayHaveMissed, willTell })));
+        }
+      }
+    } catch (error) {
+      // Those that were not looked at are looked at next time, and as closely.
+      this.#isSuspect ||= mayHaveMissed;
+      throw error;
+    }
+    return moved;
+  }
+
+  async #lookAt(
+    ids: readonly string[],
+    { mayHaveMissed, willTell }: { readonly mayHaveMissed: boolean; readonly willTell: boolean },
+  ) {
+    const { redis, keys, onNewEpoch } = this.#options;
+    const moved: MovedHead[] = [];
+    const names = ids.map((id) => keys.session(id).flat);
+    // Before Redis is asked: what comes meanwhile is no loss.
+    const seen = ids.map((id) => ({ epoch: this.#options.local.epochOf(id), seq: this.#options.local.seenSeq(id) }));
+    const heads = arrayOf(await redis.run(READ_HEADS, names, [])).map(arrayOf);
+    for (const [index, sessionId] of ids.entries()) {
+      const [epoch, ...rest] = heads[index] ?? [];
+      const before = seen[index] ?? { epoch: null, seq: 0 };
+      if (epoch === null || epoch === undefined) {
+        if (before.epoch !== null) await this.#options.rebuilds.rebuild(sessionId, null);
+        onNewEpoch(sessionId);
+        continue;
+      }
+      const [lastSeq = 0, durableSeq = 0, version = 0] = rest.map(numberOf);
+      const head = { epoch: numberOf(epoch), lastSeq, durableSeq };
+      const isSame = before.epoch === head.epoch;
+      if (isSame && lastSeq < before.seq) await this.#options.rebuilds.rebuild(sessionId, head.epoch);
+      if (before.epoch !== null && (!isSame || lastSeq < before.seq)) {
+        onNewEpoch(sessionId);
+        continue;
+      }
+      if (this.#options.local.compare(sessionId, { ...head, version }, willTell)) moved.push({ sessionId, ...head });
+      if (version !== this.#options.local.versionOf(sessionId)) await this.#lookAtDocument(sessionId, mayHaveMissed);
+    }
+    return moved;
+  }
+
+  /** In turn with the changes of this instance: what it tells of is never older than what was told before. */
+  #lookAtDocument(sessionId: string, mayHaveMissed: boolean): Promise<void> {
+    return this.#options.lanes.alone(sessionId, async () => {
+      const held = await this.#options.store.read(sessionId);
+      if (held === null || held.version === this.#options.local.versionOf(sessionId)) return;
+      this.#options.local.setVersion(sessionId, held.version);
+      this.#options.onChangedElsewhere(held.snapshot, mayHaveMissed);
+      if (!heldBy(held.snapshot.document).has(this.#options.instanceId)) this.#options.local.forget(sessionId);
+    });
+  }
+}

@@ -1,0 +1,111 @@
+import { describe, expect, it } from '@jest/globals';
+import { createClient } from 'redis';
+import type { Ack } from '../../protocol/commands.ts';
+import { stageInstances, stageStores } from '../support/instances-stage.ts';
+import { RawSocket } from '../support/raw.ts';
+
+const stores = stageStores();
+const stage = stageInstances(stores);
+const MESSAGES = 200;
+
+describe('an accepted message', () => {
+  it('costs one round trip to Redis, and one publish for each other instance with a participant', async () => {
+    const apart = await stage.pair(0, 1);
+    const together = await stage.pair(2, 2);
+    const everywhere = await stage.host(0, { capacity: 3 });
+    await stage.guest(1, everywhere.session.code);
+    await stage.guest(2, everywhere.session.code);
+    const seen = await monitored(async () => {
+      for (const [name, { client }] of Object.entries({ apart: apart.host, together: together.host, everywhere })) {
+        await Promise.all(
+          Array.from({ length: MESSAGES }, (_, n) => client.do('message:send', { id: `${name}-${n}-end`, body: n })),
+        );
+      }
+    });
+    for (const [name, others] of Object.entries({ apart: 1, together: 0, everywhere: 2 })) {
+      for (let n = 0; n < MESSAGES; n += 1) {
+        const about = seen.filter(({ text }) => text.includes(`${name}-${n}-end`));
+        const fromOutside = about.filter(({ isFromScript }) => !isFromScript);
+        const published = about.filter(({ isFromScript, text }) => isFromScript && /^"PUBLISH"/i.test(text));
+        expect({ name, n, roundTrips: fromOutside.length, published: published.length }).toEqual({
+          name,
+          n,
+          roundTrips: 1,
+          published: others,
+        });
+      }
+    }
+    // Nothing else is asked for a message: what is left is the background's, which does not grow with their number.
+    const appends = seen.filter(({ isFromScript, text }) => !isFromScript && /-\d+-end"/.test(text));
+    const ids = [apart.host, together.host, everywhere].map(({ session }) => session.id);
+    const rest = seen.filter(
+      ({ isFromScript, text }) =>
+        !isFromScript && !/-\d+-end"/.test(text) && ids.some((id) => text.includes(`s:${id}"`)),
+    );
+    expect(appends).toHaveLength(3 * MESSAGES);
+    expect(rest.length).toBeLessThan(MESSAGES);
+  }, 40_000);
+});
+
+describe('an idle session of two', () => {
+  // Each costs the same, and so many are there in seconds: `TEST_SESSIONS=2000` looks at more of them.
+  const SESSIONS = Number(process.env['TEST_SESSIONS'] ?? '500');
+
+  it(`takes less than 2 KiB of Redis, by ${SESSIONS} of them`, async () => {
+    const urls = stage.urls.slice(0, 2);
+    const [hosts = '', guests = ''] = urls;
+    const sockets: RawSocket[] = [];
+    const seatPairs = async (count: number) => {
+      for (let n = 0; n < count; n += 1) {
+        const [host, guest] = await Promise.all([RawSocket.connect(hosts), RawSocket.connect(guests)]);
+        sockets.push(host, guest);
+        const created = (await host.command('session:create', {})) as Ack<'session:create'>;
+        if (!created.ok) throw new Error(created.error.message);
+        const joined = (await guest.command('session:join', { code: created.session.code })) as Ack<'session:join'>;
+        if (!joined.ok) throw new Error(joined.error.message);
+      }
+    };
+    try {
+      // What is there once, such as the scripts, is there by then.
+      await seatPairs(20);
+      const first = await usedMemory();
+      await Promise.all(Array.from({ length: 10 }, () => seatPairs(SESSIONS / 10)));
+      const bytes = (await usedMemory()) - first;
+      expect(bytes / SESSIONS).toBeLessThan(2048);
+      // Not in a cache that was there before.
+      expect(bytes / SESSIONS).toBeGreaterThan(300);
+    } finally {
+      await Promise.all(sockets.map((socket) => socket.close()));
+    }
+  }, 90_000);
+});
+
+interface Seen {
+  readonly isFromScript: boolean;
+  /** The command and its arguments, quoted. */
+  readonly text: string;
+}
+
+/** Everything that Redis was asked while the action ran. */
+async function monitored(action: () => Promise<void>): Promise<Seen[]> {
+  const watcher = createClient({ url: stores.redis.url });
+  await watcher.connect();
+  const seen: Seen[] = [];
+  let tellEnd: () => void = () => undefined;
+  const isEnd = new Promise<void>((resolve) => (tellEnd = resolve));
+  await watcher.monitor((line) => {
+    const [, from = '', text = ''] = /^[^[]*\[\d+ ([^\]]*)\] (.*)$/s.exec(line) ?? [];
+    seen.push({ isFromScript: from === 'lua', text });
+    if (text.includes('"the end of it"')) tellEnd();
+  });
+  await action();
+  await stores.redis.command('ECHO', 'the end of it');
+  await isEnd;
+  watcher.destroy();
+  return seen;
+}
+
+async function usedMemory(): Promise<number> {
+  const info = String(await stores.redis.command('INFO', 'memory'));
+  return Number(/^used_memory:(\d+)/m.exec(info)?.[1]);
+}
