@@ -6,7 +6,7 @@ create table if not exists mail_queue (
   session_id uuid not null,
   -- Who had it sent: a user id, or the name of an API key.
   sender text not null,
-  recipient text not null check (recipient ~ '^[^[:space:],;<>"]+@[^[:space:],;<>"@]+$'),
+  recipient text not null check (recipient ~ '^[^[:space:],;<>"@]+@[^[:space:],;<>"@]+$'),
   -- What the template is filled with. It may hold a code, so it is emptied when the mail is settled.
   content json,
   -- dead: given up, after too many attempts or a refusal for good. Someone looks at it, or retention removes it.

@@ -37,7 +37,7 @@ begin
   -- is looked through here are the few that were open at that time.
   for old in
     select s.id, first.seq as first_seq,
-      case when s.closed_at is null then s.last_seq - keep_newest else s.last_seq end as last_seq
+      case when s.closed_at is null then s.last_seq - keep_newest else first.seq + at_most end as last_seq
     from sessions s
     cross join lateral (
       select m.seq, m.sent_at from messages m where m.session_id = s.id order by m.seq limit 1

@@ -166,7 +166,7 @@ describe('an instance that gets more than it can do', () => {
   it('sends new connections elsewhere while its event loop stalls, keeps those it has, and takes new ones after', async () => {
     const { socket } = await host();
     expect((await upgrade(server.url)).status).toBe(101);
-    stall(2000);
+    stall(3000);
     const refused = await upgrade(server.url);
     expect(refused.status).toBe(503);
     expect(Number(refused.headers['retry-after'])).toBeGreaterThanOrEqual(1);

@@ -8,13 +8,13 @@ const SESSIONS = 100_000;
 const LIMIT = 20;
 const NOW = 1_800_000_000_000;
 const MIDDLE = id(SESSIONS / 2);
-/** So young are twenty messages of the session in the middle, and its first. */
-const RECENT = (1_700_000_100 + 4981) * 1000;
+/** So young are twenty messages of the session in the middle. */
+const RECENT = (1_700_000_100 + SESSIONS / 2 + 4981) * 1000;
 const PAGE = { cursor: null, limit: LIMIT };
 
 /**
  * Ids in the order of their creation. Of a hundred sessions one is waiting, one paired, the others closed; a user has
- * twenty of them, and the one in the middle has messages and events beside those of all.
+ * twenty of them, one in ten has messages, and the one in the middle has thousands of messages and events.
  */
 const FILL = [
   'set session_replication_role = replica',
@@ -30,12 +30,12 @@ const FILL = [
     to_timestamp(1700000000 + n), 0
   from generate_series(1, ${SESSIONS}) n`,
   `insert into messages (session_id, seq, id, participant_id, type, body, sent_at)
-  select lpad(to_hex(n), 32, '0')::uuid, 1, 'message-1', lpad(to_hex(n), 32, '0')::uuid, 'text', '"hello"',
-    to_timestamp(1700000100 + n)
-  from generate_series(1, ${SESSIONS}) n`,
+  select lpad(to_hex(n), 32, '0')::uuid, seq, 'message-' || seq, lpad(to_hex(n), 32, '0')::uuid, 'text', '"hello"',
+    to_timestamp(1700000100 + n + seq)
+  from generate_series(10, ${SESSIONS}, 10) n, generate_series(1, 10) seq`,
   `insert into messages (session_id, seq, id, participant_id, type, body, sent_at)
-  select '${MIDDLE}', n, 'message-' || n, '${MIDDLE}', 'text', '"hello"', to_timestamp(1700000100 + n)
-  from generate_series(2, 5000) n`,
+  select '${MIDDLE}', seq, 'message-' || seq, '${MIDDLE}', 'text', '"hello"', to_timestamp(1700000100 + ${SESSIONS / 2} + seq)
+  from generate_series(11, 5000) seq`,
   `insert into session_events (session_id, at, kind)
   select lpad(to_hex(n), 32, '0')::uuid, to_timestamp(1700000000 + n), 'created' from generate_series(1, ${SESSIONS}) n`,
   `insert into session_events (session_id, at, kind)
@@ -93,7 +93,7 @@ const QUESTIONS: [string, string, number, (store: DurableStore) => Promise<unkno
     (store) => store.readMessages(MIDDLE, { beforeSeq: 2500, limit: LIMIT }),
   ],
   ['a repeated send', 'messages_sender', 1, (store) => store.findSend(MIDDLE, MIDDLE, 'message-2500')],
-  ['the recent sends', 'messages_recent', 21, (store) => store.recentSends(MIDDLE, RECENT, 5000)],
+  ['the recent sends', 'messages_recent', 20, (store) => store.recentSends(MIDDLE, RECENT, 5000)],
   ['a session', 'sessions_pkey', 2, (store) => store.loadSession(MIDDLE, NOW)],
   ['a session by its code', 'sessions_code', 1, (store) => store.findByCode('B50000', NOW)],
   ['a month of analytics', 'daily_analytics_pkey', 31 * 4, (store) => store.analytics('2020-01-01', '2020-01-31')],

@@ -2,9 +2,9 @@
 const TICK_MS = 100;
 const WINDOW_MS = 2000;
 /** An event loop that is so late, on average over the window and without the worst tick, does more than it can. */
-const LATE_MS = 200;
+const LATE_MS = 400;
 /** One stall is no overload, unless it is so long that everybody has been waiting and speaks at once now. */
-const STALL_MS = 1500;
+const STALL_MS = 2500;
 /** It is over when the loop was hardly late for so long. Far below what began it, so that it does not flap. */
 const QUIET_MS = 1000;
 const IN_TIME_MS = 50;

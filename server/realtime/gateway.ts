@@ -242,6 +242,11 @@ export class Gateway {
         connection.resumed = await this.#shakeHands(connection, socket.handshake.auth);
         next();
       } catch (error) {
+        // Another connection took the seat while this one asked for it: it hears so as any that is replaced.
+        if (connection.closing === 'replaced') {
+          next();
+          return;
+        }
         this.#forget(connection);
         throw error;
       }

@@ -14,6 +14,7 @@ import { readerSeat } from './reader-seat.ts';
 import { hashKey, hashToken, newResumeToken } from './secrets.ts';
 import { enterSession, KNOCK_WAIT_MS } from './knocks.ts';
 import {
+  findSeat,
   heldSeat,
   openSession,
   resumeSeat,
@@ -234,7 +235,7 @@ export class Seating {
 
   /** Null when the seat went elsewhere while this was read: kicked, timed out, or taken by a later connection. */
   async #missedBy(seat: Seat, before: SessionSnapshot, input: ResumeInput): Promise<Events['session:resumed'] | null> {
-    const { state, history, announcer } = this.#options;
+    const { state, history, announcer, events } = this.#options;
     const { sessionId, lastSeq, durableSeq } = input;
     const { document } = before;
     const reset =
@@ -246,6 +247,8 @@ export class Seating {
     const page = await history.read({ sessionId, floorSeq, range });
     const snapshot = await state.read(sessionId);
     const own = snapshot === null ? undefined : readerSeat(snapshot, holderOf(seat));
+    const now = snapshot === null ? undefined : findSeat(snapshot.document, seat.id);
+    if (now !== undefined && now.generation > seat.generation) events.replaceSeat(sessionId, seat.id, now.generation);
     if (page === null || snapshot === null || own === undefined) return null;
     const firstSeq = page.messages[0]?.seq ?? page.lastSeq + 1;
     return {
