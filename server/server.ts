@@ -1,7 +1,6 @@
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Writable } from 'node:stream';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { v7 as uuidv7 } from 'uuid';
 import type { Backbone, HotState } from './backbone/backbone.ts';
@@ -14,11 +13,10 @@ import { createApp } from './http/app.ts';
 import { hardenServer, SERVER_OPTIONS } from './http/harden-server.ts';
 import { ignoreUpgrade, isWebSocketUpgrade } from './http/ignore-upgrade.ts';
 import { createHeadAnnouncer } from './jobs/head-announcer.ts';
-import type { Job } from './jobs/loop.ts';
 import { createSweeper } from './jobs/sweeper.ts';
 import { createClientIp } from './limits/client-ip.ts';
 import { limitRequests } from './limits/limit-rules.ts';
-import { createOverloadWatch, type OverloadWatch } from './limits/overload.ts';
+import { createOverloadWatch } from './limits/overload.ts';
 import { createDetailedHealth, type DetailedHealth } from './observability/health-detailed.ts';
 import { createHealth, type Health } from './observability/health.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
@@ -31,7 +29,7 @@ import { JoinGuard } from './sessions/join-guard.ts';
 import { MessageService } from './sessions/message-service.ts';
 import { Seating } from './sessions/seating.ts';
 import { SessionService } from './sessions/session-service.ts';
-import { runPhases } from './shutdown.ts';
+import { stopAll } from './stop.ts';
 import { newInstanceId } from './state/redis/instance-id.ts';
 import { VERSION } from './version.ts';
 
@@ -62,10 +60,6 @@ const WEB_DIRECTORY = fileURLToPath(
 );
 /** A process holds no more sockets than this: a new one is refused before it costs anything. */
 const MAX_CONNECTIONS = 20_000;
-/** How long clients may go on talking after they were told of a drain. */
-const DRAIN_NOTICE_MS = 1000;
-/** What each phase of a stop gets although those before it used up `DRAIN_TIMEOUT`. */
-const PHASE_LEAST_MS = 500;
 
 /** The composition root: every part is built here, and nowhere else. */
 export function createServer(config: Config, overrides: ServerOverrides = {}): Server {
@@ -406,77 +400,5 @@ function logStarted({ config, durable, backbone, logger }: Parts, { port, addres
     database: durable.kind,
     limits: { store: backbone.kind, ...limits },
     durability: backbone.durability(),
-  });
-}
-
-/** Stops in phases: clients first, then what serves them, then what stores for them, the log last. */
-async function stopAll(running: {
-  parts: Parts;
-  gateway: Gateway;
-  hot: HotState;
-  jobs: readonly Job[];
-  health: Health;
-  overload: OverloadWatch;
-  http: HttpServer;
-}): Promise<void> {
-  const { parts, gateway, hot, jobs, health, overload, http } = running;
-  const { config, logger, metrics, durable, backbone } = parts;
-  const { delayMs, timeoutMs } = config.drain;
-  const noticeMs = Math.min(DRAIN_NOTICE_MS, timeoutMs / 4);
-  const atLeastMs = PHASE_LEAST_MS;
-  await runPhases(
-    [
-      { name: 'balancer', atMostMs: delayMs + atLeastMs, atLeastMs: delayMs + 1, run: () => delay(delayMs) },
-      {
-        name: 'notice',
-        atMostMs: noticeMs + atLeastMs,
-        atLeastMs: noticeMs + atLeastMs,
-        run: async () => {
-          gateway.startDraining(noticeMs);
-          if (gateway.connectionCount > 0) await delay(noticeMs);
-        },
-      },
-      { name: 'connections', atMostMs: timeoutMs / 2, atLeastMs, run: () => gateway.drain(timeoutMs / 4) },
-      {
-        name: 'jobs',
-        atMostMs: 3000,
-        atLeastMs,
-        run: async () => {
-          await Promise.all(jobs.map((job) => job.stop()));
-        },
-      },
-      { name: 'sockets', atMostMs: 2000, atLeastMs, run: () => gateway.stop() },
-      { name: 'http', atMostMs: 2000, atLeastMs, run: () => closeHttp(http) },
-      // Its reports stay readable; what it looks at is about to go. It waits for nothing.
-      {
-        name: 'health',
-        atMostMs: 500,
-        atLeastMs: 0,
-        run: () => {
-          health.stop();
-          overload.stop();
-        },
-      },
-      { name: 'state', atMostMs: 5000, atLeastMs, run: () => hot.state.stop() },
-      { name: 'database', atMostMs: 6000, atLeastMs, run: () => Promise.all([backbone.close(), durable.close()]) },
-      {
-        name: 'logs',
-        atMostMs: 7000,
-        atLeastMs,
-        run: async () => {
-          metrics.stop();
-          logger.info('server_stopped');
-          await logger.close();
-        },
-      },
-    ],
-    { budgetMs: delayMs + timeoutMs, logger },
-  );
-}
-
-function closeHttp(http: HttpServer): Promise<void> {
-  return new Promise((resolve) => {
-    http.close(() => resolve());
-    http.closeAllConnections();
   });
 }

@@ -12,6 +12,7 @@ import { createPool, type PoolOptions } from './pool.ts';
 import { connectPostgres, type ExternalPostgres } from './postgres.ts';
 import { createSqlStore } from './sql-store.ts';
 import type { SupabaseProject } from './supabase-client.ts';
+import { keepUp } from './upkeep.ts';
 
 /** What is read of the configuration. */
 export interface DurableConfig {
@@ -40,6 +41,8 @@ export interface OpenDurable {
   ping(): Promise<void>;
   /** Which database this is. */
   identity(): Promise<string>;
+  /** Gives the room of removed rows free, and gathers statistics, where the database does not by itself. */
+  tidy?(): Promise<void>;
   /** Waits for what runs; may be called twice. */
   close(): Promise<void>;
 }
@@ -68,7 +71,8 @@ async function openEmbedded(dataDir: string, hooks: DurableHooks): Promise<OpenD
   const postgres = await (startEmbedded?.(onEvent) ?? startEmbeddedPostgres({ dataDir, onEvent }));
   const { connection } = postgres;
   const sizes = { readers: { max: EMBEDDED_READERS, min: EMBEDDED_READERS }, writer: { max: 1, min: 1 } };
-  return open('embedded', { connection, migrating: connection, ...sizes, stop: () => postgres.stop() }, hooks);
+  const reached = { connection, migrating: connection, ...sizes, stop: () => postgres.stop() };
+  return { ...(await open('embedded', reached, hooks)), tidy: () => keepUp(connection) };
 }
 
 async function openExternal(

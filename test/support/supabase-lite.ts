@@ -6,7 +6,7 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { access, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { access, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -19,6 +19,7 @@ import { guardDirectory, guardProcess } from './process-guard.ts';
 const VERSION = '0.10.0';
 const INSTALL_MS = 120_000;
 const START_MS = 30_000;
+const WEEK_MS = 7 * 24 * 3_600_000;
 const CACHE = path.resolve(import.meta.dirname, '../../node_modules/.cache/tandem-supabase-lite');
 /** It tells its makers which commands are run, unless it is told not to. */
 const ENVIRONMENT = { ...process.env, LITE_TELEMETRY: '0', DO_NOT_TRACK: '1' };
@@ -127,12 +128,23 @@ async function kept(name: string, make: (unfinished: string) => Promise<void>): 
   try {
     await make(unfinished);
     await rename(unfinished, directory);
+    await removeOld();
   } catch (error) {
     await rm(unfinished, { recursive: true, force: true });
     if (await exists(directory)) return directory;
     throw new Error(`Supabase lite ${VERSION} can't be had, and these tests need it (${name})`, { cause: error });
   }
   return directory;
+}
+
+/** Databases of other versions of the migrations, from a week ago. */
+async function removeOld(): Promise<void> {
+  for (const name of await readdir(CACHE)) {
+    if (name.startsWith('lite-')) continue;
+    const old = path.join(CACHE, name);
+    const { mtimeMs } = await stat(old);
+    if (Date.now() - mtimeMs > WEEK_MS) await rm(old, { recursive: true, force: true });
+  }
 }
 
 function exists(directory: string): Promise<boolean> {

@@ -1,0 +1,92 @@
+import type { Server as HttpServer } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Backbone, HotState } from './backbone/backbone.ts';
+import type { Config } from './config.ts';
+import type { OpenDurable } from './durable/open-durable.ts';
+import type { Job } from './jobs/loop.ts';
+import type { OverloadWatch } from './limits/overload.ts';
+import type { Health } from './observability/health.ts';
+import type { Logger } from './observability/logger.ts';
+import type { Metrics } from './observability/metrics.ts';
+import type { Gateway } from './realtime/gateway.ts';
+import { runPhases } from './shutdown.ts';
+
+/** How long clients may go on talking after they were told of a drain. */
+const DRAIN_NOTICE_MS = 1000;
+/** What each phase of a stop gets although those before it used up `DRAIN_TIMEOUT`. */
+const PHASE_LEAST_MS = 500;
+
+/** What runs, and is to be stopped. */
+export interface RunningParts {
+  parts: { config: Config; logger: Logger; metrics: Metrics; durable: OpenDurable; backbone: Backbone };
+  gateway: Gateway;
+  hot: HotState;
+  jobs: readonly Job[];
+  health: Health;
+  overload: OverloadWatch;
+  http: HttpServer;
+}
+
+/** Stops in phases: clients first, then what serves them, then what stores for them, the log last. */
+export async function stopAll(running: RunningParts): Promise<void> {
+  const { parts, gateway, hot, jobs, health, overload, http } = running;
+  const { config, logger, metrics, durable, backbone } = parts;
+  const { delayMs, timeoutMs } = config.drain;
+  const noticeMs = Math.min(DRAIN_NOTICE_MS, timeoutMs / 4);
+  const atLeastMs = PHASE_LEAST_MS;
+  await runPhases(
+    [
+      { name: 'balancer', atMostMs: delayMs + atLeastMs, atLeastMs: delayMs + 1, run: () => delay(delayMs) },
+      {
+        name: 'notice',
+        atMostMs: noticeMs + atLeastMs,
+        atLeastMs: noticeMs + atLeastMs,
+        run: async () => {
+          gateway.startDraining(noticeMs);
+          if (gateway.connectionCount > 0) await delay(noticeMs);
+        },
+      },
+      { name: 'connections', atMostMs: timeoutMs / 2, atLeastMs, run: () => gateway.drain(timeoutMs / 4) },
+      {
+        name: 'jobs',
+        atMostMs: 5000,
+        atLeastMs,
+        run: async () => {
+          await Promise.all(jobs.map((job) => job.stop()));
+        },
+      },
+      { name: 'sockets', atMostMs: 2000, atLeastMs, run: () => gateway.stop() },
+      { name: 'http', atMostMs: 2000, atLeastMs, run: () => closeHttp(http) },
+      // Its reports stay readable; what it looks at is about to go. It waits for nothing.
+      {
+        name: 'health',
+        atMostMs: 500,
+        atLeastMs: 0,
+        run: () => {
+          health.stop();
+          overload.stop();
+        },
+      },
+      { name: 'state', atMostMs: 5000, atLeastMs, run: () => hot.state.stop() },
+      { name: 'database', atMostMs: 6000, atLeastMs, run: () => Promise.all([backbone.close(), durable.close()]) },
+      {
+        name: 'logs',
+        atMostMs: 7000,
+        atLeastMs,
+        run: async () => {
+          metrics.stop();
+          logger.info('server_stopped');
+          await logger.close();
+        },
+      },
+    ],
+    { budgetMs: delayMs + timeoutMs, logger },
+  );
+}
+
+function closeHttp(http: HttpServer): Promise<void> {
+  return new Promise((resolve) => {
+    http.close(() => resolve());
+    http.closeAllConnections();
+  });
+}
