@@ -3,8 +3,11 @@
 -- How many seats of a session live: what tells waiting from paired in a list, without counting them.
 alter table sessions add column if not exists seat_count smallint not null default 0;
 
--- Nothing is written between the count of what is there and the trigger that goes on counting.
-lock table sessions, participants in share row exclusive mode;
+-- Nothing is written between the count of what is there and the trigger that goes on counting. In a block, because a tool
+-- that sends one statement after the other may not lock outside of one.
+do $$ begin
+  lock table sessions, participants in share row exclusive mode;
+end $$;
 update sessions s set seat_count = counted.seats
 from (select session_id, count(*) as seats from participants where left_at is null group by session_id) counted
 where counted.session_id = s.id and s.seat_count <> counted.seats;

@@ -117,7 +117,9 @@ end
 $$;
 
 -- What is stored already, once. Nothing is written between this and the triggers: locked in the order of commit_batch.
-lock table sessions, participants, messages in share row exclusive mode;
+do $$ begin
+  lock table sessions, participants, messages in share row exclusive mode;
+end $$;
 insert into daily_analytics (
   day, slot, sessions, pairings, time_to_pair_ms, messages, closed_closed, closed_idle, closed_expired, closed_empty,
   duration_ms

@@ -14,7 +14,7 @@ import { VERSION } from './version.ts';
 
 const NO_CONNECTION =
   'Over SUPABASE_URL nothing can be migrated: run this with the DATABASE_URL of the project in place of SUPABASE_*, or ' +
-  'copy migrations/ to supabase/migrations/ and run `supabase db push`.';
+  'run `node scripts/supabase-copy.js` and `supabase db push`.';
 
 process.exitCode = await main();
 

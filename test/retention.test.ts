@@ -29,7 +29,7 @@ describe('what retention has removed', () => {
 
   async function start(): Promise<void> {
     // Without Redis: what is hot is what the database gives back.
-    const loaded = loadConfig(testEnvironment(data.dir, { LOG_LEVEL: 'error', DRAIN_TIMEOUT: '250ms' }));
+    const loaded = loadConfig(testEnvironment(data.dir, { LOG_LEVEL: 'error' }));
     if (!loaded.ok) throw new Error(loaded.faults.join('\n'));
     server = createServer(loaded.config);
     url = `http://127.0.0.1:${(await server.start()).port}`;

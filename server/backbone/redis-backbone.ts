@@ -8,10 +8,12 @@ import { createRedis, type Redis } from '../state/redis/client.ts';
 import { claimDatabase } from '../state/redis/database-claim.ts';
 import { measureDurability, measureEviction } from '../state/redis/durability.ts';
 import { inspectRedis } from '../state/redis/inspection.ts';
+import { DivergenceError } from '../sessions/ports.ts';
 import { Instances } from '../state/redis/instances.ts';
 import { Keys, PARTITIONS } from '../state/redis/keys.ts';
 import { RedisClock } from '../state/redis/redis-clock.ts';
 import { RedisLimits } from '../state/redis/redis-limits.ts';
+import { RunClaim } from '../state/redis/run-claim.ts';
 import { RedisState } from '../state/redis/redis-state.ts';
 import { createSocketAdapter } from '../state/redis/socket-adapter.ts';
 import { Unarchived } from '../state/redis/unarchived.ts';
@@ -41,7 +43,7 @@ export async function openRedisBackbone(parts: BackboneParts, redisConfig: Redis
   try {
     await redis.start(START_MS);
     const keys = new Keys(redisConfig.keyPrefix);
-    let isEmpty = (await claimDatabase(redis, keys, await durable.identity())).isNew;
+    await claimDatabase(redis, keys, await durable.identity());
     let durability = await measureDurability(redis);
     if (!meetsDurability(durability, config.durability)) throw new UnmetDurabilityError(config.durability, durability);
     const serverClock = new RedisClock(redis);
@@ -58,10 +60,14 @@ export async function openRedisBackbone(parts: BackboneParts, redisConfig: Redis
       now,
       clock,
     });
+    // Another process of Redis, or another primary, may have less than was acknowledged.
+    let isInDoubt = true;
+    const runs = new RunClaim(redis, keys);
+    redis.onPrimary(() => (isInDoubt = true));
     const measuring = createLoop(
       MEASURE_MS,
       async () => {
-        isEmpty ||= (await claimDatabase(redis, keys, await durable.identity())).isNew;
+        if ((await claimDatabase(redis, keys, await durable.identity())).isNew) isInDoubt = true;
         const measured = await measureDurability(redis);
         if (measured !== durability)
           logger.warn('security_event', { reason: 'durability_changed', durability: measured });
@@ -85,16 +91,17 @@ export async function openRedisBackbone(parts: BackboneParts, redisConfig: Redis
         const hot = await openState({ parts, redis, subscriber, keys, limits, clock, now }, listeners, (count) => {
           instanceCount = count;
         });
-        // Sessions that nobody is connected to would never end, if nobody put them back.
         const restoring = createLoop(
           RESTORE_MS,
           async () => {
-            if (!isEmpty) return;
-            const open = await durable.store.loadSessions(now());
-            await hot.restore(
-              open.flatMap(({ document: { id, epoch, closed } }) => (closed === null ? [{ id, epoch }] : [])),
-            );
-            isEmpty = false;
+            if (!isInDoubt) return;
+            const turn = await runs.take();
+            if (turn === 'mine') {
+              const open = (await durable.store.loadSessions(now())).filter(({ document }) => document.closed === null);
+              await hot.restore(open.map(({ document: { id, epoch }, lastSeq }) => ({ id, epoch, lastSeq })));
+              await runs.settle();
+            }
+            if (turn !== 'others') isInDoubt = false;
           },
           onFault,
         );
@@ -177,7 +184,10 @@ async function openState(
       if (isWell) logger.warn('db_recovered', { reason: 'archive' });
       else logger.error('archive_failed', { error });
     },
-    onPoison: (sessionId, error) => logger.error('archive_failed', { sessionId, error, reason: 'refused' }),
+    onPoison: (sessionId, error) => {
+      logger.error('archive_failed', { sessionId, error, reason: 'refused' });
+      if (error instanceof DivergenceError) state.replace(sessionId).catch(onFault);
+    },
   });
   const membership = createMembership({
     deployment,

@@ -63,9 +63,9 @@ async function checkSchema(applied: readonly Applied[], directory: string, codeV
 function lacking(migration: string, others = 0): MigrationError {
   const more = others === 0 ? '' : ` and ${others} later`;
   return new MigrationError(
-    `The Supabase project lacks the migration ${migration}${more}, and over SUPABASE_URL nothing can be migrated: copy ` +
-      'migrations/ to supabase/migrations/ and run `supabase db push`, or run `npm run migrate` with the DATABASE_URL of ' +
-      'the project in place of SUPABASE_*.',
+    `The Supabase project lacks the migration ${migration}${more}, and over SUPABASE_URL nothing can be migrated: run ` +
+      '`node scripts/supabase-copy.js` and `supabase db push`, or `npm run migrate` with the DATABASE_URL of the project ' +
+      'in place of SUPABASE_*.',
   );
 }
 

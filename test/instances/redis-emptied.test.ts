@@ -6,6 +6,9 @@ import type { ReceivedMessage } from '../../client/types.ts';
 import { eventually } from '../support/eventually.ts';
 import { stageInstances, stageStores } from '../support/instances-stage.ts';
 
+/** What an instance says of a Redis that is gone for a moment. */
+const LOSS = ['redis_lost', 'db_error', 'archive_failed', 'internal_error'];
+
 /** What a participant of the library sees: the sequence that holds, and what it was told on the way. */
 class Reader {
   readonly seen = new Map<number, unknown>();
@@ -33,7 +36,7 @@ class Reader {
 
 describe('when Redis loses what it had', () => {
   const stores = stageStores({ appendonly: false });
-  const instances = stageInstances(stores, { count: 2 });
+  const instances = stageInstances(stores, { count: 2, server: { errors: LOSS } });
   const clients: TandemClient[] = [];
   afterEach(() => {
     for (const client of clients.splice(0)) client.close();
@@ -111,6 +114,54 @@ describe('when Redis loses what it had', () => {
     await agree([host, guest], sent);
     expect(host.told).toContain('reset');
     expect(host.session.info.epoch).toBe(2);
+  }, 60_000);
+
+  it('notices that Redis came back with less than it had, and repairs it', async () => {
+    const [host, guest] = await pairOfReaders();
+    const sent = new Map<string, string[]>([
+      ['host', []],
+      ['guest', []],
+    ]);
+    const talk = (turns: number) => {
+      const sends: Promise<unknown>[] = [];
+      for (let turn = 0; turn < turns; turn += 1) {
+        for (const [who, { session }] of Object.entries({ host, guest })) {
+          const own = sent.get(who) ?? [];
+          const body = `${who} ${own.length}`;
+          own.push(body);
+          sends.push(session.send('text', body));
+        }
+      }
+      return Promise.all(sends);
+    };
+    await talk(5);
+    await stores.redis.command('SAVE');
+    // What comes now is archived in part, and Redis forgets all of it.
+    await talk(10);
+    await archived(host.session.id, 30);
+    const last = talk(5);
+    await stores.redis.kill();
+    await stores.redis.restart();
+    await last;
+    await talk(5);
+    await agree([host, guest], sent);
+    expect(host.session.info.epoch).toBeGreaterThan(1);
+    expect([...host.told, ...guest.told]).toContain('reset');
+  }, 60_000);
+
+  it('puts back a session that nobody is connected to', async () => {
+    const seat = await instances.host(0);
+    await seat.client.do('message:send', { id: 'sent-before-the-loss', body: 1 });
+    await archived(seat.session.id, 1);
+    seat.client.close();
+    await stores.redis.command('FLUSHALL');
+    // Another process of Redis behind the same address is what makes the instances look.
+    await stores.redis.kill();
+    await stores.redis.restart();
+    await eventually(async () => {
+      const names = (await stores.redis.command('KEYS', `*:d:${seat.session.id}`)) as string[];
+      expect(names).toHaveLength(1);
+    }, 20_000);
   }, 60_000);
 
   it('finds a session by its code that only the archive knows', async () => {

@@ -94,7 +94,7 @@ export class HeadWatch {
       const [epoch, ...rest] = heads[index] ?? [];
       const before = seen[index] ?? { epoch: null, seq: 0 };
       if (epoch === null || epoch === undefined) {
-        if (before.epoch !== null) await this.#options.rebuilds.rebuild(sessionId, null);
+        if (before.epoch !== null) await this.#options.rebuilds.rebuild(sessionId, before.epoch);
         onNewEpoch(sessionId);
         continue;
       }

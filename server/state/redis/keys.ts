@@ -99,6 +99,11 @@ export class Keys {
     return `${this.#prefix}:database`;
   }
 
+  /** A process of Redis that was compared with the archive. */
+  run(id: string): string {
+    return `${this.#prefix}:run:${id}`;
+  }
+
   #tag(partition: number): string {
     return `${this.#prefix}:{p${String(partition).padStart(2, '0')}}`;
   }

@@ -32,6 +32,7 @@ import { MessageChannel } from './message-channel.ts';
 import { MessageLog, type LogAnswer } from './message-log.ts';
 import { PartitionTallies } from './partition-tallies.ts';
 import type { RedisLimits } from './redis-limits.ts';
+import { Restoring, type ArchivedHead } from './restoring.ts';
 import { SessionChanges } from './session-changes.ts';
 import { SessionNames } from './session-names.ts';
 import { SessionRebuild } from './session-rebuild.ts';
@@ -40,7 +41,6 @@ import { SessionStore } from './session-store.ts';
 import { UnheldSeats } from './unheld-seats.ts';
 
 const REPAIR_PAGE = 500;
-const RESTORES_AT_ONCE = 8;
 /** Redis answers or is given up within 2 s. */
 const STOP_MS = 2500;
 
@@ -95,6 +95,7 @@ export class RedisState implements SessionState {
   readonly #watch: HeadWatch;
   readonly #log: MessageLog;
   readonly #rebuilds: SessionRebuild;
+  readonly #restoring: Restoring;
   readonly #strangeCodes: StrangeCodes;
   readonly #clock: () => string;
   readonly #maxBacklog: number;
@@ -130,6 +131,10 @@ export class RedisState implements SessionState {
       now: deploymentNow,
     });
     this.#strangeCodes = new StrangeCodes({ durable, now: deploymentNow });
+    this.#restoring = new Restoring({
+      ...{ redis, keys, rebuilds: this.#rebuilds },
+      onRestored: (sessionId) => this.#leaveEpoch(sessionId),
+    });
     const [store, names, local, tallies] = [this.#store, this.#names, this.#local, this.#tallies];
     const [unheld, rebuilds, lanes] = [this.#unheld, this.#rebuilds, this.#lanes];
     const tell = (listener: () => void) => this.#tell(listener);
@@ -249,19 +254,19 @@ export class RedisState implements SessionState {
   }
 
   /**
-   * Redis was emptied: puts back what the archive has open. Sessions with a connection are put back when they are next
-   * used; without this, the others would never end.
+   * Redis may have lost what it had: compares with the heads of the archive, and puts back what is missing or behind.
+   * Sessions with a connection are also put back when they are next used; without this, the others would never end, and
+   * numbers that the archive has would be given again.
    */
-  async restore(sessions: readonly { readonly id: string; readonly epoch: number }[]): Promise<void> {
-    const waiting = [...sessions];
-    const work = async () => {
-      for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-        if (this.#isStopped) return;
-        const isThere = (await this.#store.read(next.id)) !== null;
-        if (!isThere && (await this.#rebuilds.rebuild(next.id, next.epoch))) this.#leaveEpoch(next.id);
-      }
-    };
-    await Promise.all(Array.from({ length: RESTORES_AT_ONCE }, work));
+  restore(archived: readonly ArchivedHead[]): Promise<void> {
+    return this.#guard(() => this.#restoring.compare(archived));
+  }
+
+  /** The archive contradicts what Redis has of the session: Redis has lost something and gave its numbers again. */
+  async replace(sessionId: string): Promise<void> {
+    const held = await this.#guard(() => this.#store.read(sessionId));
+    if (held === null || held.snapshot.document.closed !== null) return;
+    if (await this.#rebuilds.rebuild(sessionId, held.snapshot.document.epoch)) this.#leaveEpoch(sessionId);
   }
 
   /** Looks at the counts of the partitions that this instance answers for. */
@@ -310,7 +315,7 @@ export class RedisState implements SessionState {
     const known = this.#local.epochOf(sessionId);
     if (answer.kind === 'not_seated' && (known === null || answer.epoch === known)) return { kind: 'not_seated' };
     if (answer.kind === 'behind') await this.#rebuilds.rebuild(sessionId, answer.epoch);
-    if (answer.kind === 'none' && !(await this.#rebuilds.rebuild(sessionId, null))) return { kind: 'no_such_session' };
+    if (answer.kind === 'none' && !(await this.#rebuilds.rebuild(sessionId, known))) return { kind: 'no_such_session' };
     this.#leaveEpoch(sessionId);
     throw new TandemError('UNAVAILABLE', 'The store has lost a part of this session: repeat with the same id.');
   }

@@ -70,8 +70,9 @@ export class SessionChanges {
       for (let attempt = 0; attempt < CHANGE_TRIES; attempt += 1) {
         const held = await this.#options.store.read(sessionId);
         if (held === null) {
+          const known = this.#options.local.epochOf(sessionId);
           this.#options.local.forget(sessionId);
-          if (attempt === 0 && (await this.#options.rebuilds.rebuild(sessionId, null))) continue;
+          if (attempt === 0 && (await this.#options.rebuilds.rebuild(sessionId, known))) continue;
           return { kind: 'no_such_session' };
         }
         const { lastSeq, lastActivityAt, document: before } = held.snapshot;

@@ -45,7 +45,7 @@ export class SessionRebuild {
   }
 
   /**
-   * `lostEpoch`: the epoch that was found damaged; null when Redis has nothing of the session. False when the archive has
+   * `lostEpoch`: the epoch of which something is lost; null when the caller knows of none. False when the archive has
    * no such open session. Rejects with `UNAVAILABLE`.
    */
   rebuild(sessionId: string, lostEpoch: number | null): Promise<boolean> {
@@ -61,6 +61,8 @@ export class SessionRebuild {
     const { durable, now } = this.#options;
     // What Redis still has was acknowledged too; what contradicts the archive is what its senders send again.
     if (lostEpoch !== null) await this.#options.archive(sessionId);
+    // Somebody else has put it back since it was missed.
+    else if ((await this.#options.store.read(sessionId)) !== null) return true;
     const known = lostEpoch ?? (await durable.loadSession(sessionId, now()))?.document.epoch ?? null;
     if (known === null || (await durable.raiseEpoch(sessionId, known)) === null) return false;
     const stored = await durable.loadSession(sessionId, now());
