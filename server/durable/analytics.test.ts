@@ -25,7 +25,7 @@ const RECOMPUTED = `
       'empty', (select count(*) from ended where reason = 'empty' and ended_on = day)
     ) as closed,
     (select coalesce(sum(greatest(0, duration)), 0) from ended where ended_on = day)::float8 as "durationMs"
-  from (select generate_series(date '2031-01-29', date '2031-02-05', interval '1 day')::date as day) days`;
+  from (select generate_series(date '2031-01-29', date '2031-03-31', interval '1 day')::date as day) days`;
 
 const VIEWS = `
   with pairs as (

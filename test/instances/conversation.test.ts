@@ -63,7 +63,9 @@ describe('a pair on two instances', () => {
     expect((await guest.client.next('session:updated')).session.code).toBe(session.code);
     const third = await stage.guest(2, session.code, { name: 'Third' });
     for (const { client } of [host, guest]) {
-      expect((await client.next('session:joined', ({ participant }) => participant.name === 'Third')).session.code).toBeNull();
+      expect(
+        (await client.next('session:joined', ({ participant }) => participant.name === 'Third')).session.code,
+      ).toBeNull();
     }
     await third.client.do('message:send', { id: 'from-the-third', body: 3 });
     for (const { client } of [host, guest]) {
@@ -96,7 +98,7 @@ describe('history', () => {
     const code = (await host.client.do('session:get', {})).session.code;
     const late = await stage.guest(2, code);
     const pages: Message[] = [];
-    for (let hasMore = true; hasMore; ) {
+    for (let hasMore = true; hasMore;) {
       const page = await late.client.do('message:history', { afterSeq: pages.at(-1)?.seq ?? 0, limit: 33 });
       pages.push(...page.messages);
       hasMore = page.hasMore;

@@ -21,7 +21,9 @@ describe('an instance that dies, and one that stands still', () => {
     const at = performance.now();
     await dying?.kill9();
 
-    const staying = orphans.map(({ host, guest }, n) => (n < 2 ? { here: host, gone: guest } : { here: guest, gone: host }));
+    const staying = orphans.map(({ host, guest }, n) =>
+      n < 2 ? { here: host, gone: guest } : { here: guest, gone: host },
+    );
     await Promise.all([
       ...staying.map(async ({ here, gone }) => {
         const presence = await here.client.next('session:presence', undefined, 16_000);
@@ -140,7 +142,7 @@ class Rover {
 async function idsOf(stage: InstancesStage, seat: Seat): Promise<string[]> {
   const client = await stage.resume(0, seat);
   const ids: string[] = [];
-  for (let afterSeq = 0, hasMore = true; hasMore; ) {
+  for (let afterSeq = 0, hasMore = true; hasMore;) {
     const page = await client.do('message:history', { afterSeq, limit: 200 });
     ids.push(...page.messages.map(({ id }) => id));
     afterSeq = page.messages.at(-1)?.seq ?? afterSeq;

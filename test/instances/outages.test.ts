@@ -64,7 +64,8 @@ describe.each(['unreachable', 'frozen'] as const)('Redis, %s', (how) => {
     const { host, guest } = await stage.pair(0, 1);
     const clients = [host.client, guest.client];
     const sent: string[] = [];
-    for (let n = 0; n < 5; n += 1) sent.push((await host.client.do('message:send', { id: `well-before-${n}`, body: n })).id);
+    for (let n = 0; n < 5; n += 1)
+      sent.push((await host.client.do('message:send', { id: `well-before-${n}`, body: n })).id);
     await guest.client.next('message:new', ({ id }) => id === sent.at(-1));
     const at = performance.now();
     cut();

@@ -32,7 +32,9 @@ export async function startServer(
     },
   });
   try {
-    const loaded = loadConfig(testEnvironment(data.dir, { LOG_LEVEL: 'error', ...sharedStores(data.dir, env), ...env }));
+    const loaded = loadConfig(
+      testEnvironment(data.dir, { LOG_LEVEL: 'error', ...sharedStores(data.dir, env), ...env }),
+    );
     if (!loaded.ok) throw new Error(`the test's configuration is wrong:\n${loaded.faults.join('\n')}`);
     const server = createServer(loaded.config, { ...overrides, stdout });
     const { port } = await server.start();
@@ -43,7 +45,10 @@ export async function startServer(
         await server.stop();
         await data.remove();
         // Nothing that a client does, and no stop, is an error of the server.
-        const faults = lines.join('').split('\n').filter((line) => line !== '' && !errors.includes(eventOf(line)));
+        const faults = lines
+          .join('')
+          .split('\n')
+          .filter((line) => line !== '' && !errors.includes(eventOf(line)));
         if (faults.length > 0) throw new Error(`the server logged errors:\n${faults.join('\n')}`);
       },
     };

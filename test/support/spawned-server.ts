@@ -47,7 +47,11 @@ export function spawnProcess(dataDir: string, env: Environment = {}): ServerProc
     // Elsewhere than the project, so that no .env of the developer's takes part.
     cwd: dataDir,
     // Temporary files lie in the test's own directory: what a killed process leaves behind goes with it.
-    env: { PATH: process.env['PATH'] ?? '', TMPDIR: dataDir, ...testEnvironment(dataDir, { ...sharedStores(dataDir, env), ...env }) },
+    env: {
+      PATH: process.env['PATH'] ?? '',
+      TMPDIR: dataDir,
+      ...testEnvironment(dataDir, { ...sharedStores(dataDir, env), ...env }),
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const log = new Mailbox<LogLine>((line) => JSON.stringify(line));
