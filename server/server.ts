@@ -13,6 +13,7 @@ import { createApp } from './http/app.ts';
 import { hardenServer, SERVER_OPTIONS } from './http/harden-server.ts';
 import { ignoreUpgrade, isWebSocketUpgrade } from './http/ignore-upgrade.ts';
 import { createHeadAnnouncer } from './jobs/head-announcer.ts';
+import { createRetention } from './jobs/retention.ts';
 import { createSweeper } from './jobs/sweeper.ts';
 import { createClientIp } from './limits/client-ip.ts';
 import { limitRequests } from './limits/limit-rules.ts';
@@ -60,6 +61,9 @@ const WEB_DIRECTORY = fileURLToPath(
 );
 /** A process holds no more sockets than this: a new one is refused before it costs anything. */
 const MAX_CONNECTIONS = 20_000;
+
+/** What may still be asked for is kept so long on top: clocks differ. */
+const RETENTION_SPARE_MS = 60_000;
 
 /** The composition root: every part is built here, and nowhere else. */
 export function createServer(config: Config, overrides: ServerOverrides = {}): Server {
@@ -203,6 +207,15 @@ async function serve(parts: Parts): Promise<Running> {
   const jobs = [
     createSweeper({ state, sessions, onError: onFault }),
     createHeadAnnouncer(sessions, onFault),
+    createRetention({
+      durable: durable.store,
+      retentionMs: config.messages.retentionMs,
+      neededMs: Math.max(config.messages.retryHorizonMs, config.sessions.codeTtlMs) + RETENTION_SPARE_MS,
+      keepNewest: config.messages.hotMessages,
+      now,
+      tidy: durable.tidy,
+      onError: onFault,
+    }),
     ...hot.jobs,
   ];
   let isDraining = false;

@@ -42,7 +42,7 @@ export interface OpenDurable {
   /** Which database this is. */
   identity(): Promise<string>;
   /** Gives the room of removed rows free, and gathers statistics, where the database does not by itself. */
-  tidy?(): Promise<void>;
+  readonly tidy?: () => Promise<void>;
   /** Waits for what runs; may be called twice. */
   close(): Promise<void>;
 }

@@ -22,16 +22,19 @@ export class CodeSource {
   }
 
   /** Calls `use` with fresh codes until it takes one (anything but null). Throws `INTERNAL` when it never does. */
-  async tryFresh<T>(use: (code: SessionCode) => Promise<T | null>): Promise<T> {
+  async tryFresh<T>(use: (code: SessionCode, issuedAt: number) => Promise<T | null>): Promise<T> {
     for (let attempt = 0; attempt < TRIES; attempt += 1) {
-      const result = await use(await this.#fresh());
+      const { code, issuedAt } = await this.#fresh();
+      const result = await use(code, issuedAt);
       if (result !== null) return result;
     }
     throw new TandemError('INTERNAL', `${TRIES} fresh pairing codes in turn were taken: repeat.`);
   }
 
-  async #fresh(): Promise<SessionCode> {
+  async #fresh(): Promise<{ code: SessionCode; issuedAt: number }> {
     const { state, minLength, ttlMs, now } = this.#options;
-    return { value: newCode(codeLength(minLength, await state.countLiveCodes())), expiresAt: now() + ttlMs };
+    const value = newCode(codeLength(minLength, await state.countLiveCodes()));
+    const issuedAt = now();
+    return { code: { value, expiresAt: issuedAt + ttlMs }, issuedAt };
   }
 }

@@ -103,13 +103,13 @@ export class Seating {
 
   /** Throws `ALREADY_IN_SESSION`, `UNAVAILABLE`. */
   async create(caller: Caller, input: CreateInput): Promise<Seated> {
-    const { state, events, codes, now, newId, logger } = this.#options;
+    const { state, events, codes, newId, logger } = this.#options;
     const { capacity, metadata, approval, shareHistory } = input;
     const keyHash = input.key === null ? null : hashKey('create', '', input.key);
     await this.#assertFree(caller, keyHash);
     const { token, newcomer } = this.#newcomer(input.name, keyHash);
-    return codes.tryFresh(async (code) => {
-      const fresh = { id: newId(), now: now(), capacity, approval, shareHistory, metadata, code };
+    return codes.tryFresh(async (code, issuedAt) => {
+      const fresh = { id: newId(), now: issuedAt, capacity, approval, shareHistory, metadata, code };
       const document = openSession(fresh, newcomer);
       const result = await state.create(document, ({ document: visible }) => {
         for (const seat of visible.seats) events.attach(caller.connection, visible.id, holderOf(seat));
