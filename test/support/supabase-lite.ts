@@ -11,7 +11,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { promisify } from 'node:util';
+import { promisify, stripVTControlCharacters } from 'node:util';
 import { MIGRATIONS_DIRECTORY } from '../../server/durable/migration-files.ts';
 import { within } from './deadline.ts';
 import { guardDirectory, guardProcess } from './process-guard.ts';
@@ -22,7 +22,7 @@ const START_MS = 30_000;
 const WEEK_MS = 7 * 24 * 3_600_000;
 const CACHE = path.resolve(import.meta.dirname, '../../node_modules/.cache/tandem-supabase-lite');
 /** It tells its makers which commands are run, unless it is told not to. */
-const ENVIRONMENT = { ...process.env, LITE_TELEMETRY: '0', DO_NOT_TRACK: '1' };
+const ENVIRONMENT = { ...process.env, LITE_TELEMETRY: '0', DO_NOT_TRACK: '1', NO_COLOR: '1', CI: '' };
 const run = promisify(execFile);
 
 export interface SupabaseLite {
@@ -114,7 +114,9 @@ async function migrated(program: string, migrations: string): Promise<string> {
     await writeFile(path.join(unfinished, 'supabase/config.toml'), configOf(0));
     const command = [program, 'migration', 'up'];
     const { stdout, stderr } = await run(process.execPath, command, { cwd: unfinished, env: ENVIRONMENT });
-    const applied = names.filter((name) => stdout.includes(`Applied ${name}`));
+    // Where CI is set it colours its words, terminal or not.
+    const said = stripVTControlCharacters(stdout);
+    const applied = names.filter((name) => said.includes(`Applied ${name}`));
     if (applied.length !== names.length) throw new Error(`Not all migrations were applied: ${stdout}\n${stderr}`);
   });
 }
