@@ -91,20 +91,35 @@ export async function openRedisBackbone(parts: BackboneParts, redisConfig: Redis
         const hot = await openState({ parts, redis, subscriber, keys, limits, clock, now }, listeners, (count) => {
           instanceCount = count;
         });
+        const compare = async () => {
+          const claim = await runs.take();
+          if (claim.turn === 'others') isInDoubt = true;
+          if (claim.turn !== 'mine') return;
+          try {
+            const open = (await durable.store.loadSessions(now())).filter(({ document }) => document.closed === null);
+            await hot.restore(open.map(({ document: { id, epoch }, lastSeq }) => ({ id, epoch, lastSeq })));
+          } catch (error) {
+            await runs.release(claim.names).catch(onFault);
+            throw error;
+          }
+          await runs.settle(claim.names);
+        };
         const restoring = createLoop(
           RESTORE_MS,
           async () => {
             if (!isInDoubt) return;
-            const turn = await runs.take();
-            if (turn === 'mine') {
-              const open = (await durable.store.loadSessions(now())).filter(({ document }) => document.closed === null);
-              await hot.restore(open.map(({ document: { id, epoch }, lastSeq }) => ({ id, epoch, lastSeq })));
-              await runs.settle();
+            // Another process that is found from here on is another doubt.
+            isInDoubt = false;
+            try {
+              await compare();
+            } catch (error) {
+              isInDoubt = true;
+              throw error;
             }
-            if (turn !== 'others') isInDoubt = false;
           },
           onFault,
         );
+
         return { ...hot, jobs: [...hot.jobs, measuring, ticking, restoring] };
       },
       close: async () => {
@@ -158,6 +173,7 @@ async function openState(
       listeners.sessions().changedElsewhere(snapshot, mayHaveMissed).catch(onFault);
     },
     onNewEpoch: (sessionId) => listeners.sessions().epochEnded(sessionId),
+    isConnected: (sessionId) => listeners.sessions().isConnected(sessionId),
     archive: { durable: durable.store, store: (sessionId) => archiver.archive(sessionId), now },
     clusterLimits: redis.kind === 'cluster' ? limits : null,
     timings: config.sessions,
@@ -184,9 +200,9 @@ async function openState(
       if (isWell) logger.warn('db_recovered', { reason: 'archive' });
       else logger.error('archive_failed', { error });
     },
-    onPoison: (sessionId, error) => {
+    onPoison: (sessionId, error, epoch) => {
       logger.error('archive_failed', { sessionId, error, reason: 'refused' });
-      if (error instanceof DivergenceError) state.replace(sessionId).catch(onFault);
+      if (error instanceof DivergenceError && epoch !== null) state.replace(sessionId, epoch).catch(onFault);
     },
   });
   const membership = createMembership({
@@ -197,6 +213,7 @@ async function openState(
       onInstances(living);
       await state.refreshCounts(partitions);
     },
+    onDeath: () => state.suspect(),
     onLost: (sessionId, lost) => listeners.sessions().instanceLost(sessionId, lost),
     onError: (error) => logger.debug('internal_error', { error, reason: 'heartbeat' }),
   });

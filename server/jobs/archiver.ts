@@ -29,7 +29,7 @@ export interface ArchiverOptions {
   /** Called when it stops working and when it works again. */
   onTurn: (isWell: boolean, error?: unknown) => void;
   /** A session that the archive contradicts or does not take: an alarm, the others go on. */
-  onPoison: (sessionId: string, error: unknown) => void;
+  onPoison: (sessionId: string, error: unknown, epoch: number | null) => void;
   /** Monotonic milliseconds. */
   clock?: () => number;
 }
@@ -66,7 +66,7 @@ export function createArchiver(options: ArchiverOptions): Archiver {
         await durable.commit(batchOf([session]));
       } catch (error) {
         if (!isRefusal(error)) throw error;
-        onPoison(session.document.id, error);
+        onPoison(session.document.id, error, session.document.epoch);
         continue;
       }
       await source.settle(session);
@@ -93,7 +93,7 @@ export function createArchiver(options: ArchiverOptions): Archiver {
       if (result.status === 'fulfilled') {
         if (result.value !== null) found.push(result.value);
       } else if (result.reason instanceof TandemError) throw result.reason;
-      else onPoison(sessionIds[index] ?? '', result.reason);
+      else onPoison(sessionIds[index] ?? '', result.reason, null);
     }
     return found;
   };
@@ -150,17 +150,19 @@ export function createArchiver(options: ArchiverOptions): Archiver {
       }
     },
     archive: async (sessionId) => {
+      let epoch: number | null = null;
       try {
         for (let rounds = 0; rounds < 20; rounds += 1) {
           const session = await source.read(sessionId, MESSAGES_OF_SESSION);
           if (session === null) return false;
+          epoch = session.document.epoch;
           await durable.commit(batchOf([session]));
           const outcome = await source.settle(session);
           if (outcome !== 'more') return outcome === 'done';
         }
         return false;
       } catch (error) {
-        if (isRefusal(error)) onPoison(sessionId, error);
+        if (isRefusal(error)) onPoison(sessionId, error, epoch);
         return false;
       }
     },

@@ -16,6 +16,8 @@ export interface MembershipOptions {
   partitions: number;
   /** The partitions whose background work is this instance's from now on, and how many instances there are. */
   onShare: (partitions: readonly number[], instances: number) => Promise<void>;
+  /** An instance died: what it had not told others yet nobody will. */
+  onDeath?: () => void;
   /** The instance is dead: its seats in that session are to be released. */
   onLost: (sessionId: string, instanceId: string) => Promise<void>;
   onError: (error: unknown) => void;
@@ -35,6 +37,7 @@ export function createMembership(options: MembershipOptions): Job {
   const known = new Map<string, Heartbeat>();
   const releasing = new Map<string, Promise<void>>();
   let lookedAt: number | null = null;
+  let wereLiving: readonly string[] = [];
   let isStopped = false;
 
   const round = async () => {
@@ -54,6 +57,9 @@ export function createMembership(options: MembershipOptions): Job {
     const own = Array.from({ length: partitions }, (_, partition) => partition).filter(
       (partition) => ownerOf(partition, living) === instanceId,
     );
+    const isDeath = wereLiving.some((id) => !living.includes(id));
+    wereLiving = living;
+    if (isDeath) options.onDeath?.();
     await onShare(own, living.length);
     for (const id of known.keys()) {
       if (living.includes(id) || releasing.has(id)) continue;

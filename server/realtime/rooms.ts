@@ -47,6 +47,8 @@ export class Rooms implements SessionEvents {
   readonly #connections = new Map<string, Connection>();
   readonly #bySeat = new Map<string, Connection>();
   readonly #bySession = new Map<string, Set<Connection>>();
+  /** Sessions with connections here that were told of their end. */
+  readonly #closed = new Set<string>();
   /** Connections whose events are held, by session. */
   readonly #held = new Map<string, Set<Connection>>();
   readonly #isShared: boolean;
@@ -215,6 +217,11 @@ export class Rooms implements SessionEvents {
 
   #tellHere(sessionId: string, event: EventName, payload: unknown, { to, except }: Addressees): void {
     if (!this.#bySession.has(sessionId)) return;
+    if (event === 'session:closed') {
+      // A look at the store, after a break, finds it again.
+      if (this.#closed.has(sessionId)) return;
+      this.#closed.add(sessionId);
+    }
     const passedBy = [...(except === null ? [] : [seatRoom(except)]), ...(event === 'signal:new' ? [SLOW_ROOM] : [])];
     const room = this.#io.local.to(to === null ? sessionRoom(sessionId) : seatRoom(to)).except(passedBy);
     (room.emit as (event: EventName, payload: unknown) => boolean).call(room, event, payload);
@@ -259,7 +266,10 @@ export class Rooms implements SessionEvents {
     connection.held = null;
     const here = this.#bySession.get(seat.sessionId);
     here?.delete(connection);
-    if (here?.size === 0) this.#bySession.delete(seat.sessionId);
+    if (here?.size === 0) {
+      this.#bySession.delete(seat.sessionId);
+      this.#closed.delete(seat.sessionId);
+    }
     if (this.#bySeat.get(seat.seatId) === connection) this.#bySeat.delete(seat.seatId);
     this.#forgetHeld(connection, seat.sessionId);
     void socket.leave(sessionRoom(seat.sessionId));

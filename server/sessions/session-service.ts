@@ -185,6 +185,11 @@ export class SessionService {
     }
   }
 
+  /** Whether a connection of this instance holds a seat of the session. */
+  isConnected(sessionId: string): boolean {
+    return this.#options.events.seatsHere(sessionId).length > 0;
+  }
+
   /** The session was rebuilt: whoever is connected here comes back, and hears what was lost. */
   epochEnded(sessionId: string): void {
     const { events } = this.#options;

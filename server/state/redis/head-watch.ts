@@ -28,6 +28,10 @@ export interface HeadWatchOptions {
   lanes: Lanes;
   store: SessionStore;
   rebuilds: SessionRebuild;
+  /** Whether events of other instances are heard now. */
+  isListening: () => boolean;
+  /** Whether a connection here holds a seat of the session. */
+  isConnected: (sessionId: string) => boolean;
   /** Releases seats that were stored for connections that never heard of them. */
   releaseUnheld: () => Promise<void>;
   onChangedElsewhere: (snapshot: SessionSnapshot, mayHaveMissed: boolean) => void;
@@ -43,6 +47,7 @@ export class HeadWatch {
   readonly #options: HeadWatchOptions;
   /** Whether events of other instances may have been lost since the last look. */
   #isSuspect = false;
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: HeadWatchOptions) {
     this.#options = options;
@@ -53,8 +58,14 @@ export class HeadWatch {
     this.#isSuspect = true;
   }
 
-  /** The heads that moved since they were told of last; `willTell`: the caller tells of these. */
-  async look(willTell: boolean): Promise<MovedHead[]> {
+  /** The heads that moved since they were told of last; `willTell`: the caller tells of these. One look at a time. */
+  look(willTell: boolean): Promise<MovedHead[]> {
+    const look = this.#turn.then(() => this.#look(willTell));
+    this.#turn = look.catch(() => undefined);
+    return look;
+  }
+
+  async #look(willTell: boolean): Promise<MovedHead[]> {
     const moved: MovedHead[] = [];
     const byPartition = new Map<number, string[]>();
     for (const id of this.#options.local.ids()) {
@@ -63,7 +74,7 @@ export class HeadWatch {
       if (ids === undefined) byPartition.set(partition, [id]);
       else ids.push(id);
     }
-    const mayHaveMissed = this.#isSuspect;
+    const mayHaveMissed = this.#isSuspect || !this.#options.isListening();
     this.#isSuspect = false;
     try {
       await this.#options.releaseUnheld();
@@ -93,8 +104,10 @@ export class HeadWatch {
     for (const [index, sessionId] of ids.entries()) {
       const [epoch, ...rest] = heads[index] ?? [];
       const before = seen[index] ?? { epoch: null, seq: 0 };
+      // Being made, or left meanwhile: what was asked for it then says nothing of it now.
+      if (before.epoch === null || this.#options.local.epochOf(sessionId) !== before.epoch) continue;
       if (epoch === null || epoch === undefined) {
-        if (before.epoch !== null) await this.#options.rebuilds.rebuild(sessionId, before.epoch);
+        await this.#options.rebuilds.rebuild(sessionId, before.epoch);
         onNewEpoch(sessionId);
         continue;
       }
@@ -102,7 +115,7 @@ export class HeadWatch {
       const head = { epoch: numberOf(epoch), lastSeq, durableSeq };
       const isSame = before.epoch === head.epoch;
       if (isSame && lastSeq < before.seq) await this.#options.rebuilds.rebuild(sessionId, head.epoch);
-      if (before.epoch !== null && (!isSame || lastSeq < before.seq)) {
+      if (!isSame || lastSeq < before.seq) {
         onNewEpoch(sessionId);
         continue;
       }
@@ -119,7 +132,9 @@ export class HeadWatch {
       if (held === null || held.version === this.#options.local.versionOf(sessionId)) return;
       this.#options.local.setVersion(sessionId, held.version);
       this.#options.onChangedElsewhere(held.snapshot, mayHaveMissed);
-      if (!heldBy(held.snapshot.document).has(this.#options.instanceId)) this.#options.local.forget(sessionId);
+      const isHeld = heldBy(held.snapshot.document).has(this.#options.instanceId);
+      const isConnected = held.snapshot.document.closed === null && this.#options.isConnected(sessionId);
+      if (!isHeld && !isConnected) this.#options.local.forget(sessionId);
     });
   }
 }

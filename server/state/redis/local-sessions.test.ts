@@ -22,6 +22,7 @@ beforeEach(() => {
   onRead = () => Promise.resolve();
   local = new LocalSessions({
     onMessage: (message, { generation }) => told.push({ seq: message.seq, generation }),
+    onContradiction: () => undefined,
     onFault: (error) => faults.push(error),
     readAfter: async (_, afterSeq): Promise<LoggedMessages> => {
       reads.push(afterSeq);
@@ -120,6 +121,7 @@ describe('a session that is held here', () => {
         told.push({ seq, generation: 0 });
         throw new Error('a listener');
       },
+      onContradiction: () => undefined,
       onFault: (error) => faults.push(error),
       readAfter: () => Promise.resolve(null),
     });
@@ -149,6 +151,7 @@ describe('a change', () => {
     const order: (number | string)[] = [];
     const telling = new LocalSessions({
       onMessage: ({ seq }) => order.push(seq),
+      onContradiction: () => undefined,
       onFault: (error) => faults.push(error),
       readAfter: () => Promise.resolve({ epoch, lastSeq: 5, messages: log }),
     });

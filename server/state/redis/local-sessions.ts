@@ -6,6 +6,8 @@ export interface LocalSessionsOptions {
   onMessage: MessageListener;
   /** Messages of the log above that seq, ascending; null when there is no such session. */
   readAfter: (sessionId: string, afterSeq: number) => Promise<LoggedMessages | null>;
+  /** Another message came under a number that was told already. */
+  onContradiction: (sessionId: string, epoch: number) => void;
   onFault: (error: unknown) => void;
 }
 
@@ -34,6 +36,8 @@ interface Entry {
   delivered: number | null;
   /** What came before its turn, by seq. */
   readonly early: Map<number, Arrival>;
+  /** Sender and id of what was told last, by seq. */
+  readonly recent: Map<number, string>;
   /** Changes under way: what comes meanwhile waits, because it may be for a seat that they give. */
   changes: number;
   repair: Promise<void> | null;
@@ -46,6 +50,8 @@ interface Entry {
 const PATIENCE_MS = 40;
 /** Beyond it the log is read, which has them all. */
 const MAX_EARLY = 1000;
+/** Messages that are remembered, to notice that their numbers are given again. */
+const MAX_RECENT = 16;
 /** No connection has this generation: a message that comes from the log goes to everybody. */
 const NO_GENERATION = -1;
 
@@ -120,14 +126,19 @@ export class LocalSessions {
     if (entry === undefined || entry.delivered === null || entry.epoch !== head.epoch) return;
     this.#drain(entry, head.lastSeq);
     if (entry.delivered >= head.lastSeq) return;
-    for (let from = -1; entry.delivered < head.lastSeq && entry.delivered > from;) {
-      from = entry.delivered;
-      const logged = await this.#options.readAfter(sessionId, from);
-      const [first] = logged?.messages ?? [];
-      if (first !== undefined && first.seq > from + 1) entry.delivered = Math.min(first.seq - 1, head.lastSeq);
-      for (const message of logged?.messages ?? []) {
-        this.#accept(entry, entry.early.get(message.seq) ?? fromLog(message), head.lastSeq);
+    try {
+      for (let from = -1; entry.delivered < head.lastSeq && entry.delivered > from;) {
+        from = entry.delivered;
+        const logged = await this.#options.readAfter(sessionId, from);
+        const [first] = logged?.messages ?? [];
+        if (first !== undefined && first.seq > from + 1) entry.delivered = Math.min(first.seq - 1, head.lastSeq);
+        for (const message of logged?.messages ?? []) {
+          this.#accept(entry, entry.early.get(message.seq) ?? fromLog(message), head.lastSeq);
+        }
       }
+    } catch (error) {
+      // The change is stored and must be told of: what is missing here is a hole that clients see and page for.
+      this.#options.onFault(error);
     }
     // What the log has dropped by now is in the archive; those connected page for it.
     if (entry.delivered < head.lastSeq) entry.delivered = head.lastSeq;
@@ -146,6 +157,7 @@ export class LocalSessions {
     if (entry.delivered === null || entry.epoch !== head.epoch) {
       entry.delivered = head.lastSeq;
       entry.epoch = head.epoch;
+      entry.recent.clear();
       entry.told ??= { epoch: head.epoch, lastSeq: head.lastSeq, durableSeq: head.durableSeq };
     }
     entry.version = head.version;
@@ -196,6 +208,13 @@ export class LocalSessions {
 
   #arrive(entry: Entry, arrival: Arrival, epoch: number): void {
     if (entry.delivered !== null && epoch !== entry.epoch) return;
+    const { seq, id, sessionId, from } = arrival.message;
+    const known = entry.recent.get(seq);
+    if (known !== undefined && known !== `${from} ${id}`) {
+      // One number, two messages: the store has lost what was told here, and went on.
+      this.#options.onContradiction(sessionId, epoch);
+      return;
+    }
     if (entry.changes > 0 || entry.delivered === null) this.#keep(entry, arrival);
     else {
       this.#accept(entry, arrival);
@@ -215,6 +234,8 @@ export class LocalSessions {
     if (seq <= delivered) return;
     entry.delivered = seq;
     entry.early.delete(seq);
+    entry.recent.set(seq, `${arrival.message.from} ${arrival.message.id}`);
+    if (entry.recent.size > MAX_RECENT) entry.recent.delete(entry.recent.keys().next().value ?? 0);
     this.#tell(arrival.message, arrival.sender);
   }
 
@@ -299,6 +320,7 @@ function newEntry(): Entry {
     epoch: 0,
     delivered: null,
     early: new Map(),
+    recent: new Map(),
     changes: 0,
     repair: null,
     timer: null,

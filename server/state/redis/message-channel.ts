@@ -52,7 +52,8 @@ export class MessageChannel {
 
   /** Resolves when a packet went out and came back; rejects `UNAVAILABLE` when it did not. */
   async probe(): Promise<void> {
-    const { redis, instanceId } = this.#options;
+    const { redis, subscriber, instanceId } = this.#options;
+    if (!subscriber.isReady()) throw new TandemError('UNAVAILABLE', 'A channel of this instance is not heard.');
     const names = this.#names();
     const id = `${instanceId}:${(this.#probeCount += 1)}`;
     const name = names[this.#probeCount % names.length];

@@ -69,6 +69,8 @@ export interface RedisStateOptions {
     /** Unix ms of the deployment. */
     readonly now: () => number;
   };
+  /** Whether a connection here holds a seat of the session, whatever the store says. */
+  isConnected?: (sessionId: string) => boolean;
   /** The connections of the session that are held here know an epoch that is over. */
   onNewEpoch: (sessionId: string) => void;
   timings: Timings;
@@ -118,6 +120,7 @@ export class RedisState implements SessionState {
       onMessage,
       onFault,
       readAfter: (id, afterSeq) => this.#log.read(id, { afterSeq, limit: REPAIR_PAGE }),
+      onContradiction: (id, epoch) => void this.replace(id, epoch).catch(onFault),
     });
     this.#due = new DueSessions({ redis, keys, store: this.#store, timings, clock: this.#clock, onFault });
     this.#tallies = new PartitionTallies(redis, keys);
@@ -138,11 +141,18 @@ export class RedisState implements SessionState {
     const [store, names, local, tallies] = [this.#store, this.#names, this.#local, this.#tallies];
     const [unheld, rebuilds, lanes] = [this.#unheld, this.#rebuilds, this.#lanes];
     const tell = (listener: () => void) => this.#tell(listener);
-    this.#changes = new SessionChanges({ instanceId, store, names, local, tallies, unheld, rebuilds, tell });
+    const isConnected = options.isConnected ?? (() => false);
+    const onChangedElsewhere = (snapshot: SessionSnapshot, mayHaveMissed: boolean) =>
+      tell(() => options.onChangedElsewhere(snapshot, mayHaveMissed));
+    this.#changes = new SessionChanges({
+      ...{ instanceId, store, names, local, tallies, unheld, rebuilds, tell, isConnected, onFault },
+      onNewEpoch: (sessionId) => this.#leaveEpoch(sessionId),
+      onUnheld: (snapshot) => onChangedElsewhere(snapshot, false),
+    });
     this.#watch = new HeadWatch({
-      ...{ redis, keys, instanceId, local, lanes, store, rebuilds },
+      ...{ redis, keys, instanceId, local, lanes, store, rebuilds, isConnected, onChangedElsewhere },
+      isListening: () => subscriber.isReady(),
       releaseUnheld: () => unheld.release((sessionId, holder) => this.change(sessionId, dropConnection(holder))),
-      onChangedElsewhere: (snapshot, mayHaveMissed) => tell(() => options.onChangedElsewhere(snapshot, mayHaveMissed)),
       onNewEpoch: (sessionId) => this.#leaveEpoch(sessionId),
     });
     this.#channel = new MessageChannel({
@@ -263,10 +273,16 @@ export class RedisState implements SessionState {
   }
 
   /** The archive contradicts what Redis has of the session: Redis has lost something and gave its numbers again. */
-  async replace(sessionId: string): Promise<void> {
+  async replace(sessionId: string, epoch: number): Promise<void> {
     const held = await this.#guard(() => this.#store.read(sessionId));
-    if (held === null || held.snapshot.document.closed !== null) return;
-    if (await this.#rebuilds.rebuild(sessionId, held.snapshot.document.epoch)) this.#leaveEpoch(sessionId);
+    // What contradicted was of an older epoch: that has been mended.
+    if (held === null || held.snapshot.document.closed !== null || held.snapshot.document.epoch !== epoch) return;
+    if (await this.#rebuilds.rebuild(sessionId, epoch)) this.#leaveEpoch(sessionId);
+  }
+
+  /** Another instance may have died with events that it had not told yet. */
+  suspect(): void {
+    this.#heal();
   }
 
   /** Looks at the counts of the partitions that this instance answers for. */

@@ -15,18 +15,25 @@ export class RunClaim {
   }
 
   /** `mine`: this instance is to compare. `others`: another one is at it. `done`: all that runs now was compared. */
-  async take(): Promise<'mine' | 'others' | 'done'> {
-    let answer: 'mine' | 'others' | 'done' = 'done';
-    for (const key of this.#names()) {
-      const taken = await this.#redis.send(['SET', key, 'comparing', 'NX', 'PX', String(COMPARING_MS)], key);
-      if (taken === 'OK') answer = 'mine';
-      else if ((await this.#redis.send(['GET', key], key)) !== 'done' && answer === 'done') answer = 'others';
+  async take(): Promise<{ readonly turn: 'mine' | 'others' | 'done'; readonly names: readonly string[] }> {
+    const names = this.#names();
+    let turn: 'mine' | 'others' | 'done' = 'done';
+    for (const name of names) {
+      const taken = await this.#redis.send(['SET', name, 'comparing', 'NX', 'PX', String(COMPARING_MS)], name);
+      if (taken === 'OK') turn = 'mine';
+      else if (turn === 'done' && (await this.#redis.send(['GET', name], name)) !== 'done') turn = 'others';
     }
-    return answer;
+    return { turn, names };
   }
 
-  async settle(): Promise<void> {
-    for (const key of this.#names()) await this.#redis.send(['SET', key, 'done', 'PX', String(LIFE_MS)], key);
+  /** These were compared. */
+  async settle(names: readonly string[]): Promise<void> {
+    for (const name of names) await this.#redis.send(['SET', name, 'done', 'PX', String(LIFE_MS)], name);
+  }
+
+  /** The comparison failed: whoever is next begins anew. */
+  async release(names: readonly string[]): Promise<void> {
+    for (const name of names) await this.#redis.send(['DEL', name], name);
   }
 
   #names(): string[] {

@@ -19,6 +19,13 @@ export interface SessionChangesOptions {
   tallies: PartitionTallies;
   unheld: UnheldSeats;
   rebuilds: SessionRebuild;
+  /** The session goes on under another epoch than the one that is known here. */
+  onNewEpoch: (sessionId: string) => void;
+  /** Whether a connection here holds a seat of the session. */
+  isConnected: (sessionId: string) => boolean;
+  /** The store says that no seat is held here, although a connection is. */
+  onUnheld: (snapshot: SessionSnapshot) => void;
+  onFault: (error: unknown) => void;
   /** Calls a listener; what it throws is its fault and not the caller's. */
   tell: (listener: () => void) => void;
 }
@@ -64,15 +71,21 @@ export class SessionChanges {
     rule: Rule<O>,
     onVisible: ((outcome: O, snapshot: SessionSnapshot) => void) | undefined,
   ): Promise<ChangeResult<O>> {
+    const known = this.#options.local.epochOf(sessionId);
+    let hasLeft = false;
     this.#options.local.changing(sessionId);
     let told: { head: KnownHead; isHeld: boolean } | null = null;
     try {
       for (let attempt = 0; attempt < CHANGE_TRIES; attempt += 1) {
         const held = await this.#options.store.read(sessionId);
+        if (held === null && attempt === 0 && (await this.#options.rebuilds.rebuild(sessionId, known))) continue;
+        // Those who are connected here know an epoch that is over: they leave before anybody is seated in the new one.
+        if (known !== null && !hasLeft && held?.snapshot.document.epoch !== known) {
+          hasLeft = true;
+          this.#options.onNewEpoch(sessionId);
+        }
         if (held === null) {
-          const known = this.#options.local.epochOf(sessionId);
           this.#options.local.forget(sessionId);
-          if (attempt === 0 && (await this.#options.rebuilds.rebuild(sessionId, known))) continue;
           return { kind: 'no_such_session' };
         }
         const { lastSeq, lastActivityAt, document: before } = held.snapshot;
@@ -85,7 +98,11 @@ export class SessionChanges {
         await this.#options.local.reached(sessionId, { epoch: document.epoch, lastSeq: snapshot.lastSeq });
         this.#options.tell(() => onVisible?.(decision.outcome, snapshot));
         const head = { epoch: document.epoch, lastSeq: snapshot.lastSeq, durableSeq: snapshot.durableSeq, version };
-        told = { head, isHeld: heldBy(document).has(this.#options.instanceId) };
+        const isHeld = heldBy(document).has(this.#options.instanceId);
+        // Taken for dead by others, while its connections live: it goes on hearing, and takes its seats back.
+        const isConnected = document.closed === null && this.#options.isConnected(sessionId);
+        told = { head, isHeld: isHeld || isConnected };
+        if (!isHeld && isConnected) this.#options.tell(() => this.#options.onUnheld(snapshot));
         return { kind: 'decided', outcome: decision.outcome, snapshot };
       }
       throw new TandemError('UNAVAILABLE', 'The session is changed by too many at once: repeat.', {
@@ -120,7 +137,8 @@ export class SessionChanges {
     }
     this.#options.tallies.set(id, stored.counts);
     if (before.code !== null && before.code.value !== document.code?.value) {
-      await this.#options.names.releaseCode(id, before.code);
+      // The change is stored, and a name means nothing once the session disagrees: a failure must not undo the answer.
+      await this.#options.names.releaseCode(id, before.code).catch(this.#options.onFault);
     }
     const { lastSeq, durableSeq, lastActivityAt, version } = stored;
     return { snapshot: { ...held.snapshot, ...living(held, document), lastSeq, durableSeq, lastActivityAt }, version };

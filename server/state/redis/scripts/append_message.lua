@@ -55,7 +55,8 @@ if limited > 0 then return { 'limited', limited, longest } end
 
 seq = seq + 1
 redis.call('XADD', KEYS[2], text(seq) .. '-0', 'a', text(now), 'm', ARGV[8])
-if seq == 1 then redis.call('PEXPIRE', KEYS[2], ARGV[11]) end
+-- The log may be new: the first message, or the first since all of them were archived or put back.
+if seq == durable + 1 then redis.call('PEXPIRE', KEYS[2], ARGV[11]) end
 touch(redis.call, 'seq', text(seq))
 local sends = KEYS[3] .. text(window)
 redis.call('HSET', sends, send, text(seq) .. ' ' .. text(now) .. ' ' .. fingerprint)

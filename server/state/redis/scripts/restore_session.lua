@@ -12,6 +12,10 @@ if held and tonumber(held) >= epoch then return 0 end
 if (version or '0') ~= ARGV[11] then return -1 end
 
 redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
+-- What is thrown away waits for the archive no more.
+local left = redis.call('HMGET', KEYS[2], 'seq', 'dseq')
+local lost = (tonumber(left[1]) or 0) - (tonumber(left[2]) or 0)
+if lost > 0 then redis.call('HINCRBY', KEYS[6], 'backlog', text(-lost)) end
 redis.call('DEL', KEYS[2], KEYS[3], KEYS[7])
 redis.call('HSET', KEYS[2], unpack(cjson.decode(ARGV[6])))
 redis.call('PEXPIRE', KEYS[2], ARGV[4])
