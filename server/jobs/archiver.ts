@@ -20,6 +20,8 @@ const MESSAGES_OF_SESSION = 500;
 /** Messages of one transaction: it must end well within the deadline of a statement. */
 const MESSAGES_OF_BATCH = 2000;
 const BYTES_OF_BATCH = 4 * 1024 * 1024;
+/** A source may stop at bytes before it has so many messages: what is this large counts as cut off. */
+const FULL_BYTES = 128 * 1024;
 /** Sessions whose messages are held in memory. */
 const READ_AT_ONCE = 50;
 
@@ -82,7 +84,9 @@ export function createArchiver(options: ArchiverOptions): Archiver {
       return false;
     }
     const outcomes = await Promise.all(sessions.map((session) => source.settle(session)));
-    return outcomes.includes('more');
+    // What came while it was stored waits for the next round; what did not fit does not. Otherwise a session that is never
+    // quiet would keep the archiver running for a message at a time.
+    return outcomes.some((outcome, index) => outcome === 'more' && isFull(sessions[index]));
   };
 
   /** A session that cannot be read must not keep the others from the archive; a store that cannot be asked keeps all. */
@@ -170,12 +174,22 @@ export function createArchiver(options: ArchiverOptions): Archiver {
   };
 }
 
+/** Whether there was more to read than is read at once. */
+function isFull(session: UnarchivedSession | undefined): boolean {
+  if (session === undefined) return false;
+  return session.messages.length >= MESSAGES_OF_SESSION || bytesOf(session) >= FULL_BYTES;
+}
+
+function bytesOf({ messages }: UnarchivedSession): number {
+  return messages.reduce((sum, { bodyJson }) => sum + bodyJson.length, 0);
+}
+
 /** In their order; more than one only when they would be too much for one transaction. */
 function batchesOf(sessions: readonly UnarchivedSession[]): UnarchivedSession[][] {
   const batches: UnarchivedSession[][] = [];
   let [messages, bytes] = [0, 0];
   for (const session of sessions) {
-    const ownBytes = session.messages.reduce((sum, { bodyJson }) => sum + bodyJson.length, 0);
+    const ownBytes = bytesOf(session);
     const fits = messages + session.messages.length <= MESSAGES_OF_BATCH && bytes + ownBytes <= BYTES_OF_BATCH;
     const batch = batches.at(-1);
     if (batch === undefined || !fits) {
