@@ -102,7 +102,6 @@ export class RedisState implements SessionState {
   readonly #clock: () => string;
   readonly #maxBacklog: number;
   readonly #underWay = new Set<Promise<unknown>>();
-  #inFlight = 0;
   #isStopped = false;
 
   constructor(options: RedisStateOptions) {
@@ -300,11 +299,6 @@ export class RedisState implements SessionState {
     return this.#tallies.backlog >= this.#maxBacklog;
   }
 
-  /** Commands on their way to Redis. */
-  get inFlight(): number {
-    return this.#inFlight;
-  }
-
   async #append(request: AppendRequest): Promise<AppendResult> {
     const { sessionId, sender, id, type, body, fingerprint } = request;
     if (this.isBacklogFull) {
@@ -366,12 +360,7 @@ export class RedisState implements SessionState {
 
   async #guard<T>(run: () => Promise<T>): Promise<T> {
     if (this.#isStopped) throw new TandemError('UNAVAILABLE', 'The server is stopping: repeat on a new connection.');
-    this.#inFlight += 1;
-    try {
-      return await run();
-    } finally {
-      this.#inFlight -= 1;
-    }
+    return run();
   }
 
   /** What listeners throw is their fault and not the caller's: what they were told of is stored. */
