@@ -50,6 +50,7 @@ describe('an accepted message', () => {
 describe('an idle session of two', () => {
   // Each costs the same, and so many are there in seconds: `TEST_SESSIONS=2000` looks at more of them.
   const SESSIONS = Number(process.env['TEST_SESSIONS'] ?? '500');
+  const LANES = 2;
 
   it(`takes less than 2 KiB of Redis, by ${SESSIONS} of them`, async () => {
     const urls = stage.urls.slice(0, 2);
@@ -69,7 +70,8 @@ describe('an idle session of two', () => {
       // What is there once, such as the scripts, is there by then.
       await seatPairs(20);
       const first = await usedMemory();
-      await Promise.all(Array.from({ length: 10 }, () => seatPairs(SESSIONS / 10)));
+      // Few at a time: three servers share this process, and one that is overloaded refuses connections.
+      await Promise.all(Array.from({ length: LANES }, () => seatPairs(SESSIONS / LANES)));
       const bytes = (await usedMemory()) - first;
       expect(bytes / SESSIONS).toBeLessThan(2048);
       // Not in a cache that was there before.
