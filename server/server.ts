@@ -43,6 +43,8 @@ export interface ServerOverrides {
   stdout?: Writable;
   /** Starts the embedded database, or hands over one whose start was kicked off before this code was loaded. */
   startDatabase?: (onEvent: EmbeddedPostgresOptions['onEvent']) => Promise<EmbeddedPostgres>;
+  /** Whether the process has more to do than it can, where the lag of its event loop is not the server's own. */
+  isOverloaded?: () => boolean;
   /** The server can't go on, and must not try: another process has taken the data directory. */
   onFatal?: (error: Error) => void;
 }
@@ -182,7 +184,7 @@ async function serve(parts: Parts): Promise<Running> {
     corsOrigins: config.corsOrigins,
     publicUrl: config.publicUrl,
     maxConnections: MAX_CONNECTIONS,
-    isOverloaded: () => overload.isOverloaded(),
+    isOverloaded: parts.overrides.isOverloaded ?? (() => overload.isOverloaded()),
     clientIp,
     rules: config.limits,
     limits,

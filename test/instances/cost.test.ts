@@ -5,7 +5,8 @@ import { stageInstances, stageStores } from '../support/instances-stage.ts';
 import { RawSocket } from '../support/raw.ts';
 
 const stores = stageStores();
-const stage = stageInstances(stores);
+// Hundreds of sessions at once may be more than a busy machine archives in time: here it is Redis that is measured.
+const stage = stageInstances(stores, { server: { errors: ['archive_failed', 'db_error'] } });
 const MESSAGES = 200;
 
 describe('an accepted message', () => {

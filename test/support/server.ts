@@ -14,6 +14,8 @@ export interface RunningServer {
 
 export interface ServerOptions {
   now?: () => number;
+  /** Refuses connections when the event loop is late. It is that of the tests too, and a busy machine makes it late. */
+  watchesOverload?: boolean;
   /** Events that it may log as errors: those of the outages that the test brings about. */
   errors?: readonly string[];
 }
@@ -21,7 +23,7 @@ export interface ServerOptions {
 /** A server in this process, on a free port and a data directory of its own. `stop` rejects when it logged an error. */
 export async function startServer(
   env: Environment = {},
-  { errors = [], ...overrides }: ServerOptions = {},
+  { errors = [], watchesOverload = false, ...overrides }: ServerOptions = {},
 ): Promise<RunningServer> {
   const data = await copyDataDirectory();
   const lines: string[] = [];
@@ -36,7 +38,11 @@ export async function startServer(
       testEnvironment(data.dir, { LOG_LEVEL: 'error', ...sharedStores(data.dir, env), ...env }),
     );
     if (!loaded.ok) throw new Error(`the test's configuration is wrong:\n${loaded.faults.join('\n')}`);
-    const server = createServer(loaded.config, { ...overrides, stdout });
+    const server = createServer(loaded.config, {
+      ...overrides,
+      ...(watchesOverload ? {} : { isOverloaded: () => false }),
+      stdout,
+    });
     const { port } = await server.start();
     return {
       port,
