@@ -66,3 +66,14 @@ export interface LimitRequest {
   /** How long the bucket refuses once it is exhausted; 0: only until the window has room again. */
   readonly blockMs: number;
 }
+
+/** One request as it was counted: what its caller may be told. */
+export interface LimitCount {
+  readonly isTaken: boolean;
+  /** Points that are left. */
+  readonly remaining: number;
+  /** Milliseconds until there is a point more, or until any is taken again. */
+  readonly resetMs: number;
+  /** By the clock that counts; names the point in `giveBack`. */
+  readonly takenAt: number;
+}

@@ -5,7 +5,7 @@
  * Memory: 8 bytes a point that was taken within the duration, and a bound on the number of buckets.
  */
 import type { LimitInfo } from '../../protocol/errors.ts';
-import type { LimitRequest } from '../../protocol/limits.ts';
+import type { LimitCount, LimitRequest } from '../../protocol/limits.ts';
 
 /** Points of one bucket. `now` never goes back further than the callers' clock does. */
 export class SlidingWindow {
@@ -26,6 +26,18 @@ export class SlidingWindow {
 
   take(now: number): void {
     this.#times.push(now);
+  }
+
+  /** Points of the duration before now. */
+  countOf(durationMs: number, now: number): number {
+    this.#forget(now - durationMs);
+    return this.#times.length - this.#start;
+  }
+
+  /** When the oldest of them was taken; now when there is none. */
+  oldestOf(durationMs: number, now: number): number {
+    this.#forget(now - durationMs);
+    return this.#times[this.#start] ?? now;
   }
 
   /** Takes back the newest point that was taken at that time. */
@@ -93,6 +105,20 @@ export class SlidingWindows {
     if (refusal !== null) return { kind: 'refused', ...refusal };
     for (const request of requests) this.#windowOf(request, now).take(now);
     return { kind: 'taken' };
+  }
+
+  /** Takes a point and tells what is left; a refusal blocks the bucket, unless it is blocked already. */
+  count(request: LimitRequest, now: number): LimitCount {
+    const { info, blockMs } = request;
+    const durationMs = info.durationSeconds * 1000;
+    const window = this.#windowOf(request, now);
+    const waitMs = window.waitMs(info.points, durationMs, now);
+    if (waitMs === 0) window.take(now);
+    else if (blockMs > 0 && !window.isBlocked(now)) window.block(now + blockMs);
+    const remaining = waitMs === 0 ? Math.max(0, info.points - window.countOf(durationMs, now)) : 0;
+    const resetMs =
+      waitMs === 0 ? window.oldestOf(durationMs, now) + durationMs - now : window.waitMs(info.points, durationMs, now);
+    return { isTaken: waitMs === 0, remaining, resetMs, takenAt: now };
   }
 
   giveBack(requests: readonly LimitRequest[], takenAt: number): void {

@@ -4,7 +4,7 @@
  */
 import type { EventName, Events } from '../../protocol/events.ts';
 import type { LimitInfo } from '../../protocol/errors.ts';
-import type { LimitRequest } from '../../protocol/limits.ts';
+import type { LimitCount, LimitRequest } from '../../protocol/limits.ts';
 import type { ClosingReason } from '../../protocol/closings.ts';
 import type {
   ActivityState,
@@ -53,7 +53,7 @@ export interface AppendRequest {
   readonly limits: readonly LimitRequest[];
 }
 
-export type { LimitRequest };
+export type { LimitCount, LimitRequest };
 
 /** What a sender learns of a message that was accepted, now or before. */
 export interface Accepted {
@@ -420,6 +420,10 @@ export type LimitVerdict =
 export interface Limits {
   /** Takes a point of each, or of none when one refuses; the refusal names the limit with the longest wait. */
   take(requests: readonly LimitRequest[]): Promise<LimitVerdict>;
+  /** Takes a point and tells what is left; a refusal blocks the bucket for `blockMs`, unless it is blocked already. */
+  count(request: LimitRequest): Promise<LimitCount>;
+  /** The point of a `count` was for nothing. */
+  giveBack(request: LimitRequest, takenAt: number): Promise<void>;
   /** Counts a failure; with the last point the bucket is blocked for `blockMs`. Never refuses. */
   recordFailure(request: LimitRequest): Promise<void>;
   /** Milliseconds until the bucket has room again; 0 when it has. Counts nothing. */

@@ -1,6 +1,6 @@
 import type { LimitRequest } from '../../../protocol/limits.ts';
 import { SlidingWindows } from '../../limits/sliding-window.ts';
-import type { Limits, LimitVerdict } from '../../sessions/ports.ts';
+import type { LimitCount, Limits, LimitVerdict } from '../../sessions/ports.ts';
 
 /** The deployment is this process: its windows are the limits. */
 export class MemoryLimits implements Limits {
@@ -29,7 +29,17 @@ export class MemoryLimits implements Limits {
     return this.#windows.takeAll(requests, now);
   }
 
-  giveBack(requests: readonly LimitRequest[], takenAt: number): void {
+  count(request: LimitRequest): Promise<LimitCount> {
+    return Promise.resolve(this.#windows.count(request, this.#now()));
+  }
+
+  giveBack(request: LimitRequest, takenAt: number): Promise<void> {
+    this.giveBackAll([request], takenAt);
+    return Promise.resolve();
+  }
+
+  /** Of an append. */
+  giveBackAll(requests: readonly LimitRequest[], takenAt: number): void {
     this.#windows.giveBack(requests, takenAt);
   }
 }

@@ -39,7 +39,7 @@ export interface MemoryStateOptions {
   /** Limits of an append: all are counted, or none. */
   limits: {
     takeAll(requests: readonly LimitRequest[], now: number): LimitVerdict;
-    giveBack(requests: readonly LimitRequest[], takenAt: number): void;
+    giveBackAll(requests: readonly LimitRequest[], takenAt: number): void;
   };
   timings: Timings;
   retryHorizonMs: number;
@@ -299,7 +299,7 @@ export class MemoryState implements SessionState {
     });
     known.stored = written.then(() => {});
     // Whoever repeats the id sees the failure; when nobody does, it is not unhandled.
-    known.stored.catch(() => this.#options.limits.giveBack(limits, now));
+    known.stored.catch(() => this.#options.limits.giveBackAll(limits, now));
     entry.sends.add(KnownSends.key(sender.seatId, id), known, now - this.#options.retryHorizonMs);
     return written;
   }

@@ -32,7 +32,7 @@ export interface MessageLogOptions {
   keys: Keys;
   channel: Pick<MessageChannel, 'command' | 'nameFor'>;
   instanceId: string;
-  clusterLimits: Pick<RedisLimits, 'takePoints' | 'giveBack'> | null;
+  clusterLimits: Pick<RedisLimits, 'takePoints' | 'giveBackAll'> | null;
   timings: Timings;
   retryHorizonMs: number;
   clock: () => string;
@@ -98,7 +98,7 @@ export class MessageLog {
     const [kind, ...rest] = arrayOf(await redis.run(APPEND, names, args));
     if (kind !== 'appended' && taken !== null) {
       // Before the answer: whoever has it may send again at once.
-      await clusterLimits?.giveBack(taken).catch(this.#options.onFault);
+      await clusterLimits?.giveBackAll(taken).catch(this.#options.onFault);
     }
     return answerOf(textOf(kind), rest, limits);
   }

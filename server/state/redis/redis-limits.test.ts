@@ -51,6 +51,33 @@ it('never more than the points in any window, by the same rule as in memory', as
   }
 });
 
+it('counts requests, tells what is left, and blocks from the first refusal, as in memory', async () => {
+  const limits = limitsOf();
+  const memory = new SlidingWindows();
+  for (const blockMs of [0, 100_000]) {
+    const asked = request(3, 60, { bucket: `blocks for ${blockMs}`, blockMs });
+    for (const passed of [0, 10_000, 10_000, 10_000, 5000, 40_000, 1000, 60_000, 1, 100_000]) {
+      stage.now += passed;
+      expect(await limits.count(asked)).toEqual(memory.count(asked, stage.now));
+    }
+  }
+  const three = request(3, 60, { bucket: 'three', blockMs: 100_000 });
+  const taken = [await limits.count(three), await limits.count(three), await limits.count(three)];
+  expect(taken.map(({ isTaken, remaining, resetMs }) => [isTaken, remaining, resetMs])).toEqual([
+    [true, 2, 60_000],
+    [true, 1, 60_000],
+    [true, 0, 60_000],
+  ]);
+  // What turned out to be for nothing leaves room for another.
+  await limits.giveBack(three, taken[2]?.takenAt ?? 0);
+  expect(await limits.count(three)).toMatchObject({ isTaken: true, remaining: 0 });
+  expect(await limits.count(three)).toMatchObject({ isTaken: false, remaining: 0, resetMs: 100_000 });
+  stage.now += 99_999;
+  expect(await limits.count(three)).toMatchObject({ isTaken: false, resetMs: 1 });
+  stage.now += 1;
+  expect(await limits.count(three)).toMatchObject({ isTaken: true, remaining: 2 });
+});
+
 it('a burst from everywhere takes exactly the points', async () => {
   const instancesOf = [limitsOf(), limitsOf(), limitsOf()];
   const answers = await Promise.all(
@@ -77,7 +104,7 @@ it('what is given back may be taken again', async () => {
   const taken = await limits.takePoints([request(2), other(2)]);
   await limits.take([request(2)]);
   if (taken.kind === 'refused') throw new Error('there is room');
-  await limits.giveBack(taken);
+  await limits.giveBackAll(taken);
   expect((await limits.take([request(2), other(2)])).kind).toBe('taken');
   expect((await limits.take([request(2)])).kind).toBe('refused');
 });

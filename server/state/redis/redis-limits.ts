@@ -1,6 +1,6 @@
 import { TandemError } from '../../../protocol/errors.ts';
 import type { LimitRequest } from '../../../protocol/limits.ts';
-import type { Limits, LimitVerdict } from '../../sessions/ports.ts';
+import type { LimitCount, Limits, LimitVerdict } from '../../sessions/ports.ts';
 import { SlidingWindows } from '../../limits/sliding-window.ts';
 import type { Redis } from './client.ts';
 import type { Keys } from './keys.ts';
@@ -8,6 +8,7 @@ import { arrayOf, numberOf } from './reply.ts';
 import { loadScript } from './script.ts';
 
 const TAKE = loadScript('take_limits');
+const COUNT = loadScript('count_request');
 const GIVE_BACK = loadScript('give_back_point');
 const RECORD = loadScript('record_failure');
 const READ_WAIT = loadScript('read_wait');
@@ -70,6 +71,29 @@ export class RedisLimits implements Limits {
     );
   }
 
+  async count(request: LimitRequest): Promise<LimitCount> {
+    const { info, bucket, blockMs } = request;
+    const args = [this.#options.clock(), String(info.points), String(info.durationSeconds * 1000), String(blockMs)];
+    const now = this.#options.now();
+    return this.#orElse(
+      async () => {
+        const reply = arrayOf(await this.#options.redis.run(COUNT, this.#names(info.name, bucket), args)).map(numberOf);
+        const [taken = 0, remaining = 0, resetMs = 0, takenAt = 0] = reply;
+        return { isTaken: taken === 1, remaining, resetMs, takenAt };
+      },
+      () => this.#shares.count(this.#shareOf(request), now),
+      { isTaken: true, remaining: info.points, resetMs: info.durationSeconds * 1000, takenAt: now },
+    );
+  }
+
+  async giveBack(request: LimitRequest, takenAt: number): Promise<void> {
+    await this.#orElse(
+      () => this.giveBackAll({ requests: [request], takenAt: [takenAt] }),
+      () => this.#shares.giveBack([request], takenAt),
+      undefined,
+    );
+  }
+
   async waitOf(request: LimitRequest): Promise<number> {
     const { info, bucket } = request;
     const args = [this.#options.clock(), String(info.points), String(info.durationSeconds * 1000)];
@@ -98,7 +122,7 @@ export class RedisLimits implements Limits {
     for (const request of requests) {
       const result = await this.#takeTogether([request]);
       if (typeof result !== 'number') {
-        await this.giveBack({ requests: requests.slice(0, takenAt.length), takenAt });
+        await this.giveBackAll({ requests: requests.slice(0, takenAt.length), takenAt });
         return { kind: 'refused', ...result };
       }
       takenAt.push(result);
@@ -106,7 +130,7 @@ export class RedisLimits implements Limits {
     return { kind: 'taken', requests, takenAt };
   }
 
-  async giveBack({ requests, takenAt }: TakenPoints): Promise<void> {
+  async giveBackAll({ requests, takenAt }: TakenPoints): Promise<void> {
     const { redis, keys } = this.#options;
     await Promise.all(
       requests.map(({ info, bucket }, index) =>
