@@ -87,6 +87,24 @@ module.exports = {
       'a store runs the rules and implements the ports; it never calls a service',
     ),
     never(
+      'cache-knows-no-room',
+      '^server/cache/',
+      '^server/(?!cache/|observability/)',
+      'it keeps what others load, and is asked by all of them',
+    ),
+    never(
+      'mail-knows-no-edge',
+      '^server/mail/',
+      '^server/(?!mail/|limits/|sessions/|observability/|auth/email-address\\.ts$)',
+      'a mail is written and sent for whoever asks; which addresses there are is the business of accounts',
+    ),
+    never(
+      'nodemailer-only-in-mail',
+      '^(protocol|web|server/(?!mail/))',
+      '^node_modules/nodemailer/',
+      'one room talks SMTP',
+    ),
+    never(
       'auth-only-protocol',
       '^server/auth/',
       '^server/(realtime|http|jobs|sessions|limits|state|durable|config)(/|\\.ts$)',

@@ -12,6 +12,9 @@ describe('parseOptions', () => {
       durationMs: 10_000,
       pairs: null,
       ratePerSecond: null,
+      sessions: null,
+      messages: null,
+      format: 'text',
     });
   });
 
@@ -20,12 +23,24 @@ describe('parseOptions', () => {
     expect(options).toMatchObject({ scenarios: ['open500'], durationMs: 2_500, pairs: 3, ratePerSecond: 40 });
   });
 
+  it('takes the size of an archive and the format of the figures', () => {
+    const options = parseOptions([...BUILT, 'history', '--sessions', '100', '--messages', '2000', '--format', 'json']);
+    expect(options).toMatchObject({ scenarios: ['history'], sessions: 100, messages: 2000, format: 'json' });
+  });
+
+  it('asks for the built server only where one is started', () => {
+    const missing = ['--server', './no-such-file.js'];
+    expect(parseOptions(['history', 'archive', ...missing]).scenarios).toEqual(['history', 'archive']);
+    expect(() => parseOptions(['history', 'pair', ...missing])).toThrow('expected the built server at');
+  });
+
   it.each([
     [['five'], 'expected a scenario'],
     [['pair', '--pairs', '1.5'], 'expected a whole number for --pairs, got 1.5'],
     [['pair', '--duration', '0'], 'expected a number above 0 for --duration, got 0'],
     [['pair', '--rate', 'Infinity'], 'expected a number above 0 for --rate'],
     [['pair', '--speed', '1'], '--speed'],
+    [['history', '--format', 'xml'], 'expected a format (text, markdown, json), got xml'],
     [['--server', './no-such-file.js'], 'expected the built server at'],
   ])('refuses %j', (args, message) => {
     expect(() => parseOptions([...BUILT, ...args])).toThrow(message);

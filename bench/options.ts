@@ -3,8 +3,13 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, types } from 'node:util';
 
-export const SCENARIO_NAMES = ['start', 'pair', 'fifty', 'open500', 'cross', 'relay'] as const;
+export const SCENARIO_NAMES = ['start', 'pair', 'fifty', 'open500', 'cross', 'relay', 'history', 'archive'] as const;
+export const FORMATS = ['text', 'markdown', 'json'] as const;
+export type Format = (typeof FORMATS)[number];
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];
+
+/** They measure parts of the server, run from the source. */
+const WITHOUT_SERVER: readonly ScenarioName[] = ['history', 'archive'];
 
 export interface Options {
   scenarios: readonly ScenarioName[];
@@ -12,11 +17,14 @@ export interface Options {
   /** Null: as the scenario says. */
   pairs: number | null;
   ratePerSecond: number | null;
+  sessions: number | null;
+  messages: number | null;
+  format: Format;
   /** JavaScript file of the built server. */
   serverScript: string;
 }
 
-export const USAGE = `usage: npm run bench -- [${SCENARIO_NAMES.join(' | ')}] [--duration <s>] [--pairs <n>] [--rate <n>] [--server <file>]`;
+export const USAGE = `usage: npm run bench -- [${SCENARIO_NAMES.join(' | ')}] [--duration <s>] [--pairs <n>] [--rate <n>] [--sessions <n>] [--messages <n>] [--format ${FORMATS.join(' | ')}] [--server <file>]`;
 
 const BUILT_SERVER = fileURLToPath(new URL('../dist/server/main.js', import.meta.url));
 
@@ -27,12 +35,18 @@ export class UsageError extends Error {}
 export function parseOptions(args: readonly string[]): Options {
   const { values, positionals } = parseWords(args);
   const serverScript = values.server === undefined ? BUILT_SERVER : resolve(values.server);
-  if (!existsSync(serverScript)) throw new UsageError(`expected the built server at ${serverScript}: npm run build`);
+  const scenarios = positionals.length === 0 ? SCENARIO_NAMES : positionals.map(scenarioName);
+  if (scenarios.some((name) => !WITHOUT_SERVER.includes(name)) && !existsSync(serverScript)) {
+    throw new UsageError(`expected the built server at ${serverScript}: npm run build`);
+  }
   return {
-    scenarios: positionals.length === 0 ? SCENARIO_NAMES : positionals.map(scenarioName),
+    scenarios,
     durationMs: positive('--duration', values.duration) * 1000,
     pairs: values.pairs === undefined ? null : whole('--pairs', values.pairs),
     ratePerSecond: values.rate === undefined ? null : positive('--rate', values.rate),
+    sessions: values.sessions === undefined ? null : whole('--sessions', values.sessions),
+    messages: values.messages === undefined ? null : whole('--messages', values.messages),
+    format: formatName(values.format),
     serverScript,
   };
 }
@@ -46,6 +60,9 @@ function parseWords(args: readonly string[]) {
         duration: { type: 'string', default: '10' },
         pairs: { type: 'string' },
         rate: { type: 'string' },
+        sessions: { type: 'string' },
+        messages: { type: 'string' },
+        format: { type: 'string', default: 'text' },
         server: { type: 'string' },
       },
     });
@@ -58,6 +75,12 @@ function scenarioName(word: string): ScenarioName {
   const name = SCENARIO_NAMES.find((known) => known === word);
   if (name === undefined) throw new UsageError(`expected a scenario (${SCENARIO_NAMES.join(', ')}), got ${word}`);
   return name;
+}
+
+function formatName(word: string): Format {
+  const format = FORMATS.find((known) => known === word);
+  if (format === undefined) throw new UsageError(`expected a format (${FORMATS.join(', ')}), got ${word}`);
+  return format;
 }
 
 function positive(option: string, text: string): number {

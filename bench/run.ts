@@ -1,9 +1,11 @@
 /** `npm run bench`: starts servers, lets the generator load them, prints what was measured. It never fails by a figure. */
 import { runCrossScenario } from './cross.ts';
-import { formatFigures, type Figure } from './figures.ts';
 import { describeMachine } from './machine.ts';
 import { parseOptions, USAGE, UsageError, type Options, type ScenarioName } from './options.ts';
 import { FIFTY, OPEN500, PAIR, runLoadScenario } from './scenarios/load.ts';
+import { formatReport, type Report } from './report.ts';
+import { runArchiveScenario } from './scenarios/archive.ts';
+import { runHistoryScenario } from './scenarios/history.ts';
 import { runRelayScenario } from './scenarios/relay.ts';
 import { runStartScenario } from './scenarios/start.ts';
 import { Workspace } from './workspace.ts';
@@ -28,23 +30,20 @@ async function main(): Promise<void> {
 }
 
 async function runScenarios(options: Options, signal: AbortSignal): Promise<void> {
-  console.log(describeMachine());
+  const machine = describeMachine();
+  if (options.format !== 'json') console.log(machine);
   const workspace = await Workspace.create(options.serverScript, signal);
   try {
     for (const name of options.scenarios) {
-      const { title, figures } = await runScenario(name, options, workspace);
-      console.log(`\n${title}\n${formatFigures(figures)}`);
+      const report = await runScenario(name, options, workspace);
+      console.log(formatReport(options.format, name, machine, report));
     }
   } finally {
     await workspace.remove();
   }
 }
 
-function runScenario(
-  name: ScenarioName,
-  options: Options,
-  workspace: Workspace,
-): Promise<{ title: string; figures: Figure[] }> {
+function runScenario(name: ScenarioName, options: Options, workspace: Workspace): Promise<Report> {
   switch (name) {
     case 'start':
       return runStartScenario(workspace);
@@ -58,5 +57,9 @@ function runScenario(
       return runCrossScenario(options, workspace);
     case 'relay':
       return runRelayScenario(options, workspace);
+    case 'history':
+      return runHistoryScenario(options, workspace.signal);
+    case 'archive':
+      return runArchiveScenario(options, workspace.signal);
   }
 }

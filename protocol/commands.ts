@@ -39,6 +39,7 @@ export interface Commands {
     result: { recipients: number };
   };
   'activity:report': { payload: { state: ActivityState }; result: EmptyPayload };
+  'auth:refresh': { payload: { token: string }; result: EmptyPayload };
 }
 
 export type EmptyPayload = Record<string, never>;
@@ -59,6 +60,7 @@ const commands: Record<CommandName, true> = {
   'message:receipt': true,
   'signal:send': true,
   'activity:report': true,
+  'auth:refresh': true,
 };
 /**
  * Every command at run time; one missing or left over above does not compile. The cast gives back the type of the keys,

@@ -6,6 +6,7 @@
  *   dist/server, dist/protocol   compiled TypeScript
  *   dist/migrations              as in migrations/
  *   dist/server/state/redis/scripts   the Lua scripts
+ *   dist/server/auth/common-passwords.txt   passwords that nobody may have
  *   dist/web                     index.html, favicon.svg, docs/; names in assets/ carry a hash of their content, so that
  *                                they can be cached for ever; client/ holds the library for pages of any origin.
  *                                What compresses lies there as .br and .gz too
@@ -36,6 +37,7 @@ try {
     runTsc('tsconfig.build.json'),
     copyMigrations(),
     copyRedisScripts(),
+    copyPasswords(),
     buildPages(),
   ]);
   const faults = parts.flatMap((part) => (part.status === 'rejected' ? [messageOf(part.reason)] : []));
@@ -53,6 +55,11 @@ try {
 
 async function copyMigrations() {
   await cp(path.join(root, 'migrations'), path.join(dist, 'migrations'), { recursive: true });
+}
+
+async function copyPasswords() {
+  const list = path.join('server', 'auth', 'common-passwords.txt');
+  await cp(path.join(root, list), path.join(dist, list));
 }
 
 async function copyRedisScripts() {

@@ -86,12 +86,16 @@ describe('configuration', () => {
         audience: 'tandem',
         accessTokenTtlMs: 15 * 60_000,
         refreshTokenTtlMs: 7 * 86_400_000,
+        jwksUrl: null,
+        supabaseUrl: null,
         required: false,
         registrationOpen: true,
       },
       database: { kind: 'embedded', ssl: true, sslCa: null, poolMin: 2, poolMax: 10 },
       redis: null,
-      mail: { from: null },
+      mail: { url: null, from: null },
+      webhookSecret: null,
+      apiKeys: [],
       adminToken: null,
       metricsToken: null,
       debugApi: false,
@@ -209,6 +213,22 @@ describe('pairs of variables', () => {
     }
     expect(faultsOf({ MESSAGE_RETENTION: '100ms', SESSION_IDLE_TIMEOUT: '100ms' })).toEqual([]);
     expect(faultsOf({ REFRESH_TOKEN_TTL: '1s', DRAIN_TIMEOUT: '100ms', DRAIN_DELAY: '100ms' })).toEqual([]);
+  });
+});
+
+describe('a mail server', () => {
+  const warningsOf = (env: Record<string, string>) => {
+    const loaded = loadConfig({ SMTP_URL: 'smtp://mail.example', ...env });
+    return loaded.ok ? loaded.warnings : loaded.faults;
+  };
+
+  it('of no use to anybody is a warning that says why', () => {
+    const production = { NODE_ENV: 'production', JWT_SECRET: randomBytes(32).toString('hex') };
+    expect(warningsOf({})).toEqual([expect.stringContaining('MAIL_FROM')]);
+    expect(warningsOf({ MAIL_FROM: 'a@example.org' })).toEqual([]);
+    expect(warningsOf({ MAIL_FROM: 'a@example.org', ...production })).toEqual([expect.stringContaining('PUBLIC_URL')]);
+    const complete = { MAIL_FROM: 'a@example.org', PUBLIC_URL: 'https://tandem.example', ...production };
+    expect(warningsOf(complete)).toEqual([]);
   });
 });
 

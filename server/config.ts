@@ -4,6 +4,7 @@ import { crossFaults } from './config/cross-faults.ts';
 import type { DatabaseAddress } from './config/database-url.ts';
 import { limitNames, limitVariable } from './config/limit-variables.ts';
 import { toRedis, type RedisConfig } from './config/redis-config.ts';
+import type { ApiKeyHash } from './config/secrets.ts';
 import { settle } from './config/settle.ts';
 import { givenNames, readEnvFile, type Source } from './config/sources.ts';
 import { judgeUnknownNames } from './config/unknown-names.ts';
@@ -54,6 +55,10 @@ export interface Config {
     readonly audience: string;
     readonly accessTokenTtlMs: number;
     readonly refreshTokenTtlMs: number;
+    /** Keys of a foreign issuer, which `issuer` and `audience` name then. */
+    readonly jwksUrl: string | null;
+    /** A Supabase project whose users may connect. */
+    readonly supabaseUrl: string | null;
     readonly required: boolean;
     readonly registrationOpen: boolean;
   };
@@ -72,7 +77,12 @@ export interface Config {
   };
   /** Null: the state is this process's own. */
   readonly redis: RedisConfig | null;
-  readonly mail: { readonly from: string | null };
+  /** Invitations are sent when neither is null. */
+  readonly mail: { readonly url: string | null; readonly from: string | null };
+  /** Null: no webhook is signed rightly. */
+  readonly webhookSecret: string | null;
+  /** Of backends. */
+  readonly apiKeys: readonly ApiKeyHash[];
   readonly adminToken: string | null;
   readonly metricsToken: string | null;
   readonly debugApi: boolean;
@@ -143,6 +153,8 @@ function toConfig(values: Values): Config {
       audience: values.JWT_AUDIENCE,
       accessTokenTtlMs: values.ACCESS_TOKEN_TTL,
       refreshTokenTtlMs: values.REFRESH_TOKEN_TTL,
+      jwksUrl: values.JWT_JWKS_URL,
+      supabaseUrl: values.SUPABASE_URL,
       required: values.AUTH_REQUIRED,
       registrationOpen: values.REGISTRATION_OPEN,
     },
@@ -154,7 +166,9 @@ function toConfig(values: Values): Config {
       poolMax: values.DATABASE_POOL_MAX,
     },
     redis: toRedis(values),
-    mail: { from: values.MAIL_FROM },
+    mail: { url: values.SMTP_URL, from: values.MAIL_FROM },
+    webhookSecret: values.WEBHOOK_SECRET,
+    apiKeys: values.API_KEYS ?? [],
     adminToken: values.ADMIN_TOKEN,
     metricsToken: values.METRICS_TOKEN,
     debugApi: values.DEBUG_API,

@@ -1,35 +1,27 @@
-import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
+import type { Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { v7 as uuidv7 } from 'uuid';
 import type { Backbone, HotState } from './backbone/backbone.ts';
 import { openBackbone } from './backbone/open-backbone.ts';
+import { Cache } from './cache/cache.ts';
+import { createDomain } from './composition/domain.ts';
+import { createEdge } from './composition/edge.ts';
+import { openIdentity } from './composition/identity.ts';
 import type { Config } from './config.ts';
 import { DataDirectoryInUseError } from './durable/data-directory-lock.ts';
 import type { EmbeddedPostgres, EmbeddedPostgresOptions } from './durable/embedded.ts';
 import { openDurable, type OpenDurable } from './durable/open-durable.ts';
-import { createApp } from './http/app.ts';
-import { hardenServer, SERVER_OPTIONS } from './http/harden-server.ts';
-import { ignoreUpgrade, isWebSocketUpgrade } from './http/ignore-upgrade.ts';
 import { createHeadAnnouncer } from './jobs/head-announcer.ts';
 import { createRetention } from './jobs/retention.ts';
 import { createSweeper } from './jobs/sweeper.ts';
 import { createClientIp } from './limits/client-ip.ts';
-import { limitRequests } from './limits/limit-rules.ts';
 import { createOverloadWatch } from './limits/overload.ts';
 import { createDetailedHealth, type DetailedHealth } from './observability/health-detailed.ts';
 import { createHealth, type Health } from './observability/health.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
 import { createMetrics, type Metrics } from './observability/metrics.ts';
 import { Gateway } from './realtime/gateway.ts';
-import { Announcer } from './sessions/announcer.ts';
-import { CodeSource } from './sessions/code-source.ts';
-import { History } from './sessions/history.ts';
-import { JoinGuard } from './sessions/join-guard.ts';
-import { MessageService } from './sessions/message-service.ts';
-import { Seating } from './sessions/seating.ts';
-import { SessionService } from './sessions/session-service.ts';
 import { stopAll } from './stop.ts';
 import { newInstanceId } from './state/redis/instance-id.ts';
 import { VERSION } from './version.ts';
@@ -203,8 +195,24 @@ async function serve(parts: Parts): Promise<Running> {
     sessions: () => sessions,
   });
   const { state } = hot;
-  const { sessions, ...services } = createDomain(parts, hot, gateway);
-  gateway.serve({ ...services, sessions, maxBodyBytes: config.messages.maxBytes });
+  const cache = new Cache({
+    store: backbone.cacheStore,
+    onRequest: (kind, outcome) => metrics.cacheRequest(kind, outcome),
+  });
+  const domain = createDomain(parts, hot, gateway.rooms, cache);
+  const { sessions } = domain;
+  const feed = backbone.revocations;
+  const identity = await openIdentity({ config, accounts: durable.accounts, feed, now, logger, metrics });
+  identity.revocations.onRevoked(() => gateway.endRevoked());
+  gateway.serve({
+    ...domain,
+    maxBodyBytes: config.messages.maxBytes,
+    identities: {
+      ...identity.forConnections,
+      isRequired: config.auth.required,
+      loginTtlMs: config.auth.refreshTokenTtlMs,
+    },
+  });
   observeState(metrics, hot, gateway);
   const jobs = [
     createSweeper({ state, sessions, onError: onFault }),
@@ -243,18 +251,19 @@ async function serve(parts: Parts): Promise<Running> {
     databaseUp: () => health.ready().checks.database.status === 'ok',
     redisUp: () => health.ready().checks.redis.status === 'ok',
   });
-  const http = createEdge(
-    parts,
-    gateway,
-    { health, detailedHealth: detailedHealthOf(parts, hot, gateway, health) },
-    clientIp,
-  );
+  const http = createEdge({
+    ...parts,
+    ...{ hot, gateway, domain, identity, cache, health, clientIp },
+    detailedHealth: detailedHealthOf(parts, hot, gateway, health, cache),
+    webDir: parts.overrides.webDir ?? WEB_DIRECTORY,
+  });
   health.start();
   try {
     await listen(http, config);
   } catch (error) {
     health.stop();
     await gateway.stop();
+    await identity.stop();
     await state.stop();
     throw error;
   }
@@ -270,57 +279,8 @@ async function serve(parts: Parts): Promise<Running> {
     stop: async () => {
       isDraining = true;
       logger.info('drain_started', { count: gateway.connectionCount });
-      await stopAll({ parts, gateway, hot, jobs, health, overload, http });
+      await stopAll({ parts, gateway, hot, identity, jobs, health, overload, http });
     },
-  };
-}
-
-function createDomain(
-  { config, durable, backbone, logger, metrics, instanceId }: Parts,
-  { state, writeThrough }: HotState,
-  gateway: Gateway,
-) {
-  const { now, limits, durability } = backbone;
-  const { retryHorizonMs } = config.messages;
-  const events = gateway.rooms;
-  const history = new History(state, durable.store);
-  const announcer = new Announcer({ events, durability, now, logger, metrics });
-  const codes = new CodeSource({
-    state,
-    minLength: config.sessions.codeLength,
-    ttlMs: config.sessions.codeTtlMs,
-    now,
-  });
-  const guard = new JoinGuard({
-    limits,
-    failuresOfIp: (ip) => limitRequests(config.limits, [['join_failures_ip', ip]])[0] ?? null,
-    failuresInTotal: limitRequests(config.limits, [['join_failures_total', 'all']])[0] ?? null,
-  });
-  return {
-    seating: new Seating({
-      state,
-      history,
-      events,
-      announcer,
-      codes,
-      guard,
-      retryHorizonMs,
-      instanceId,
-      now,
-      newId: uuidv7,
-      logger,
-      metrics,
-    }),
-    sessions: new SessionService({
-      state,
-      events,
-      announcer,
-      codes,
-      timings: config.sessions,
-      instanceId,
-      ...(writeThrough === undefined ? {} : { writeThrough }),
-    }),
-    messages: new MessageService({ state, history, events }),
   };
 }
 
@@ -340,6 +300,7 @@ function detailedHealthOf(
   hot: HotState,
   gateway: Gateway,
   health: Health,
+  cache: Cache,
 ): DetailedHealth {
   return createDetailedHealth({
     health,
@@ -348,6 +309,7 @@ function detailedHealthOf(
     eventLoopLagSeconds: () => metrics.json().eventLoop.lagSeconds,
     cacheType: backbone.kind,
     cache: hot.inspect,
+    cacheRequests: () => cache.requests(),
     storageDir: durable.kind === 'embedded' ? config.dataDir : config.log.dir,
     droppedLogLines: () => logger.dropped(),
     stats: () => {
@@ -362,35 +324,6 @@ function detailedHealthOf(
       };
     },
   });
-}
-
-function createEdge(
-  { config, overrides, logger, metrics }: Parts,
-  gateway: Gateway,
-  reports: { health: Health; detailedHealth: DetailedHealth },
-  clientIp: ReturnType<typeof createClientIp>,
-): HttpServer {
-  const app = createApp({
-    ...reports,
-    metrics,
-    logger,
-    clientIp,
-    webDir: overrides.webDir ?? WEB_DIRECTORY,
-    adminToken: config.adminToken,
-    metricsToken: config.metricsToken,
-    corsOrigins: config.corsOrigins,
-    isProduction: config.nodeEnv === 'production',
-  });
-  const http = createHttpServer(SERVER_OPTIONS, (request, response) => {
-    if (gateway.isSocketRequest(request)) gateway.handleRequest(request, response);
-    else app(request, response);
-  });
-  hardenServer(http);
-  http.on('upgrade', (request, socket, head) => {
-    if (isWebSocketUpgrade(request)) gateway.handleUpgrade(request, socket, head);
-    else ignoreUpgrade(http, request, socket);
-  });
-  return http;
 }
 
 function listen(http: HttpServer, { port, host }: Config): Promise<void> {

@@ -21,6 +21,7 @@ export interface RunningParts {
   parts: { config: Config; logger: Logger; metrics: Metrics; durable: OpenDurable; backbone: Backbone };
   gateway: Gateway;
   hot: HotState;
+  identity: { stop(): Promise<void> };
   jobs: readonly Job[];
   health: Health;
   overload: OverloadWatch;
@@ -29,7 +30,7 @@ export interface RunningParts {
 
 /** Stops in phases: clients first, then what serves them, then what stores for them, the log last. */
 export async function stopAll(running: RunningParts): Promise<void> {
-  const { parts, gateway, hot, jobs, health, overload, http } = running;
+  const { parts, gateway, hot, identity, jobs, health, overload, http } = running;
   const { config, logger, metrics, durable, backbone } = parts;
   const { delayMs, timeoutMs } = config.drain;
   const noticeMs = Math.min(DRAIN_NOTICE_MS, timeoutMs / 4);
@@ -67,7 +68,7 @@ export async function stopAll(running: RunningParts): Promise<void> {
           overload.stop();
         },
       },
-      { name: 'state', atMostMs: 5000, atLeastMs, run: () => hot.state.stop() },
+      { name: 'state', atMostMs: 5000, atLeastMs, run: () => Promise.all([hot.state.stop(), identity.stop()]) },
       { name: 'database', atMostMs: 6000, atLeastMs, run: () => Promise.all([backbone.close(), durable.close()]) },
       {
         name: 'logs',

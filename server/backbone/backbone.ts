@@ -2,6 +2,8 @@
  * What the sessions of this process live in: memory alone, or Redis that instances share. A part of the composition
  * root, and imported by it alone.
  */
+import type { RevocationFeed } from '../auth/ports.ts';
+import type { CacheStore } from '../cache/cache-store.ts';
 import type { Config } from '../config.ts';
 import type { OpenDurable } from '../durable/open-durable.ts';
 import type { Job } from '../jobs/loop.ts';
@@ -47,6 +49,10 @@ export interface HotState {
 export interface Backbone {
   readonly kind: 'memory' | 'redis';
   readonly limits: Limits;
+  /** How instances tell each other what is revoked. */
+  readonly revocations: RevocationFeed;
+  /** Where what is read again and again is kept. */
+  readonly cacheStore: CacheStore;
   /** How instances hear each other's events; null for a process that is alone. */
   readonly adapter: GatewayOptions['adapter'];
   /** Unix milliseconds of the deployment. */

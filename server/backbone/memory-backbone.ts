@@ -1,4 +1,6 @@
+import { MemoryCache } from '../state/memory/memory-cache.ts';
 import { MemoryLimits } from '../state/memory/memory-limits.ts';
+import { MemoryRevocations } from '../state/memory/memory-revocations.ts';
 import { MemoryState } from '../state/memory/memory-state.ts';
 import type { Backbone, BackboneParts } from './backbone.ts';
 
@@ -9,6 +11,8 @@ export function memoryBackbone({ config, durable, metrics, testClock, onFault }:
   return {
     kind: 'memory',
     limits,
+    revocations: new MemoryRevocations(),
+    cacheStore: new MemoryCache({ now }),
     adapter: null,
     now,
     durability: () => 'archived',

@@ -5,15 +5,20 @@ import { createArchiver, type Archiver } from '../jobs/archiver.ts';
 import { createLoop } from '../jobs/loop.ts';
 import { createMembership } from '../jobs/membership.ts';
 import { createRedis, type Redis } from '../state/redis/client.ts';
+import { archivedHeads } from '../state/redis/archived-heads.ts';
 import { claimDatabase } from '../state/redis/database-claim.ts';
 import { measureDurability, measureEviction } from '../state/redis/durability.ts';
 import { inspectRedis } from '../state/redis/inspection.ts';
 import { DivergenceError } from '../sessions/ports.ts';
 import { Instances } from '../state/redis/instances.ts';
 import { Keys, PARTITIONS } from '../state/redis/keys.ts';
+import { RedisCache } from '../state/redis/redis-cache.ts';
 import { RedisClock } from '../state/redis/redis-clock.ts';
 import { RedisLimits } from '../state/redis/redis-limits.ts';
+import { PrimaryComparison } from '../state/redis/primary-comparison.ts';
+import { PrimaryGate } from '../state/redis/primary-gate.ts';
 import { RunClaim } from '../state/redis/run-claim.ts';
+import { RedisRevocations } from '../state/redis/redis-revocations.ts';
 import { RedisState } from '../state/redis/redis-state.ts';
 import { createSocketAdapter } from '../state/redis/socket-adapter.ts';
 import { Unarchived } from '../state/redis/unarchived.ts';
@@ -23,7 +28,6 @@ const START_MS = 20_000;
 /** Contract: measured at the start and every minute. */
 const MEASURE_MS = 60_000;
 const CLOCK_MS = 2000;
-const RESTORE_MS = 1000;
 /** An answer that promises the archive waits for it no longer than this. */
 const WRITE_THROUGH_MS = 1500;
 /** A closed session stays readable for the retry horizon, and so long on top for clocks that differ. */
@@ -61,13 +65,14 @@ export async function openRedisBackbone(parts: BackboneParts, redisConfig: Redis
       clock,
     });
     // Another process of Redis, or another primary, may have less than was acknowledged.
-    let isInDoubt = true;
-    const runs = new RunClaim(redis, keys);
-    redis.onPrimary(() => (isInDoubt = true));
+    const gate = new PrimaryGate();
+    const isCompared = () => redis.primaries().every((primary) => gate.isOpen(primary));
+    let onEmptied: () => void = () => undefined;
+    let onEventLost: () => void = () => undefined;
     const measuring = createLoop(
       MEASURE_MS,
       async () => {
-        if ((await claimDatabase(redis, keys, await durable.identity())).isNew) isInDoubt = true;
+        if ((await claimDatabase(redis, keys, await durable.identity())).isNew) onEmptied();
         const measured = await measureDurability(redis);
         if (measured !== durability)
           logger.warn('security_event', { reason: 'durability_changed', durability: measured });
@@ -80,49 +85,40 @@ export async function openRedisBackbone(parts: BackboneParts, redisConfig: Redis
       () => serverClock.look(),
       () => undefined,
     );
+    const revocations = new RedisRevocations({ redis, subscriber, keys, clock });
+    await revocations.start();
     return {
       kind: 'redis',
       limits,
-      adapter: createSocketAdapter(redis, subscriber, `${redisConfig.keyPrefix}:io`, () => undefined),
+      revocations,
+      cacheStore: new RedisCache({ redis, keys }),
+      adapter: createSocketAdapter(redis, subscriber, `${redisConfig.keyPrefix}:io`, () => onEventLost()),
       now,
       durability: () => durability,
-      check: () => checkRedis(redis),
+      check: () => checkRedis(redis, isCompared),
       openState: async (listeners) => {
-        const hot = await openState({ parts, redis, subscriber, keys, limits, clock, now }, listeners, (count) => {
-          instanceCount = count;
-        });
-        const compare = async () => {
-          const claim = await runs.take();
-          if (claim.turn === 'others') isInDoubt = true;
-          if (claim.turn !== 'mine') return;
-          try {
-            const open = (await durable.store.loadSessions(now())).filter(({ document }) => document.closed === null);
-            await hot.restore(open.map(({ document: { id, epoch }, lastSeq }) => ({ id, epoch, lastSeq })));
-          } catch (error) {
-            await runs.release(claim.names).catch(onFault);
-            throw error;
-          }
-          await runs.settle(claim.names);
-        };
-        const restoring = createLoop(
-          RESTORE_MS,
-          async () => {
-            if (!isInDoubt) return;
-            // Another process that is found from here on is another doubt.
-            isInDoubt = false;
-            try {
-              await compare();
-            } catch (error) {
-              isInDoubt = true;
-              throw error;
-            }
+        const hot = await openState(
+          { parts, redis, subscriber, keys, limits, gate, clock, now },
+          listeners,
+          (count) => {
+            instanceCount = count;
           },
-          onFault,
         );
-
-        return { ...hot, jobs: [...hot.jobs, measuring, ticking, restoring] };
+        const comparison = new PrimaryComparison({
+          ...{ redis, gate, onFault },
+          claim: new RunClaim(redis, keys),
+          compare: () => hot.state.compare(archivedHeads(durable.store, now)),
+          onOpened: () => hot.state.suspect(),
+        });
+        onEmptied = () => comparison.doubt();
+        onEventLost = () => hot.state.eventsLost();
+        // Whoever reads that the server has started finds it ready. When this takes longer, commands are refused meanwhile.
+        comparison.start();
+        await comparison.opened(START_MS);
+        return { ...hot, jobs: [...hot.jobs, measuring, ticking, comparison] };
       },
       close: async () => {
+        revocations.stop();
         await subscriber.close();
         await redis.close();
       },
@@ -151,19 +147,21 @@ interface StateParts {
   subscriber: ReturnType<Redis['createSubscriber']>;
   keys: Keys;
   limits: RedisLimits;
+  gate: PrimaryGate;
   clock: () => string;
   now: () => number;
 }
 
 async function openState(
-  { parts, redis, subscriber, keys, limits, clock, now }: StateParts,
+  { parts, redis, subscriber, keys, limits, gate, clock, now }: StateParts,
   listeners: StateListeners,
   onInstances: (count: number) => void,
-): Promise<HotState & Pick<RedisState, 'restore'>> {
+): Promise<HotState & { readonly state: RedisState }> {
   const { config, durable, logger, metrics, testClock, instanceId, onFault } = parts;
   const { retryHorizonMs, hotMessages } = config.messages;
   const state: RedisState = new RedisState({
     redis,
+    guard: gate,
     subscriber,
     keys,
     instanceId,
@@ -219,7 +217,6 @@ async function openState(
   });
   return {
     state,
-    restore: (sessions) => state.restore(sessions),
     jobs: [membership, archiver],
     writeThrough: async (sessionId) => {
       await Promise.race([archiver.archive(sessionId), delay(WRITE_THROUGH_MS, false, { ref: false })]);
@@ -230,8 +227,9 @@ async function openState(
   };
 }
 
-/** Whether the shared state may be relied on: reachable, and never dropping a key by itself. */
-async function checkRedis(redis: Redis): Promise<void> {
+/** Whether the shared state may be relied on: reachable, known to have all that it should, and never dropping a key by itself. */
+async function checkRedis(redis: Redis, isCompared: () => boolean): Promise<void> {
+  if (!isCompared()) throw new Error('Redis came back, and is not yet compared with the archive.');
   const eviction = await measureEviction(redis);
   if (!eviction.isSafe) {
     const policy = eviction.policy ?? 'not to be asked for';

@@ -1,17 +1,8 @@
 import { url } from './addresses.ts';
-import { refuse, type Parse } from './parsed.ts';
 import { duration, flag, text } from './scalars.ts';
-import { anySecret, apiKeys, bearerToken, jwtSecrets } from './secrets.ts';
+import { apiKeys, bearerToken, jwtSecrets } from './secrets.ts';
 import type { VariableTable } from './variable.ts';
-
-/** A switch whose feature is not in this version: `false` is the truth, `true` a fault. */
-function switchedOff(part: string): Parse<boolean> {
-  return (value, context) => {
-    const outcome = flag(value, context);
-    if (!outcome.ok || !outcome.value) return outcome;
-    return refuse({ expected: `false, because ${part} not available in this version`, advice: 'remove it' });
-  };
-}
+import { webhookSecret } from './webhook-secret.ts';
 
 export const AUTH_VARIABLES = {
   JWT_SECRET: {
@@ -22,9 +13,8 @@ export const AUTH_VARIABLES = {
     parse: jwtSecrets,
   },
   JWT_JWKS_URL: {
-    doc: 'Keys of a foreign issuer of access tokens. Not available in this version',
+    doc: 'Where a foreign issuer of access tokens publishes its keys (JWKS); JWT_ISSUER and JWT_AUDIENCE are its own then',
     default: '',
-    missingPart: 'tokens of a foreign issuer are',
     parse: url('https', 'http'),
   },
   JWT_ISSUER: { doc: 'Issuer that access tokens must name', default: 'tandem', parse: text(256) },
@@ -36,16 +26,15 @@ export const AUTH_VARIABLES = {
     parse: duration('1s', '365d'),
   },
   AUTH_REQUIRED: {
-    doc: 'Whether connections need an access token; true is not available in this version',
+    doc: 'Whether connections need an access token',
     default: 'false',
-    parse: switchedOff('signing in is'),
+    parse: flag,
   },
   REGISTRATION_OPEN: { doc: 'Whether anyone may register', default: 'true', parse: flag },
   API_KEYS: {
-    doc: 'Keys of backends as name:sha256-of-key, comma separated. Not available in this version',
+    doc: 'Keys of backends as name:sha256-of-key, comma separated',
     default: '',
     secret: true,
-    missingPart: 'the interface for backends is',
     parse: apiKeys,
   },
   ADMIN_TOKEN: { doc: 'Token of operators, 16 characters or more', default: '', secret: true, parse: bearerToken },
@@ -56,15 +45,14 @@ export const AUTH_VARIABLES = {
     parse: bearerToken,
   },
   WEBHOOK_SECRET: {
-    doc: 'Secret that signs incoming webhooks. Not available in this version',
+    doc: 'Secret that signs incoming webhooks (Standard Webhooks), such as whsec_ and base64',
     default: '',
     secret: true,
-    missingPart: 'incoming webhooks are',
-    parse: anySecret,
+    parse: webhookSecret,
   },
   DEBUG_API: {
-    doc: 'Whether operators may look into a running server; true is not available in this version',
+    doc: 'Whether operators may look into a running server, under /api/debug',
     default: 'false',
-    parse: switchedOff('the debug interface is'),
+    parse: flag,
   },
 } as const satisfies VariableTable;

@@ -217,7 +217,7 @@ const ROWS: Record<Exclude<VariableName, keyof typeof LIMIT_VARIABLES>, Row> = {
   JWT_AUDIENCE: text,
   ACCESS_TOKEN_TTL: { ...durations('1s', '365d'), bad: ['0s', '999ms', '15'] },
   REFRESH_TOKEN_TTL: { ...durations('1s', '365d'), bad: ['0s', '999ms', '7'] },
-  AUTH_REQUIRED: { good: [['false', false]], bad: ['true', ...notFlags] },
+  AUTH_REQUIRED: flags,
   REGISTRATION_OPEN: flags,
   API_KEYS: {
     good: [[`shop:${'a1'.repeat(32)}, till:${'0F'.repeat(32)}`, expect.any(Array)]],
@@ -227,13 +227,21 @@ const ROWS: Record<Exclude<VariableName, keyof typeof LIMIT_VARIABLES>, Row> = {
       `shop:${'a1'.repeat(31)}`,
       `shop:${'g1'.repeat(32)}`,
       `:${'a1'.repeat(32)}`,
+      `shop:${'a1'.repeat(32)},shop:${'b2'.repeat(32)}`,
       `shop:${'a1'.repeat(32)},`,
     ],
   },
   ADMIN_TOKEN: token,
   METRICS_TOKEN: token,
-  WEBHOOK_SECRET: { good: [['whsec_anything', expect.any(String)]], bad: [] },
-  DEBUG_API: { good: [['false', false]], bad: ['true', ...notFlags] },
+  WEBHOOK_SECRET: {
+    good: [
+      ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'],
+      ['v1,whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', 'v1,whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'],
+      ['a-text-of-more-than-sixteen', 'a-text-of-more-than-sixteen'],
+    ],
+    bad: ['fifteen-letters', 'whsec_=', 'whsec_c2hvcnQ=', 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS', 'sixteen letters,'],
+  },
+  DEBUG_API: flags,
   LOG_LEVEL: {
     good: [
       ['error', 'error'],
@@ -357,10 +365,20 @@ const ROWS: Record<Exclude<VariableName, keyof typeof LIMIT_VARIABLES>, Row> = {
   },
   SMTP_URL: {
     good: [
-      ['smtp://h:25', expect.any(String)],
-      ['smtps://u:p@h', expect.any(String)],
+      ['smtp://h:25', 'smtp://h:25'],
+      ['smtps://u:p%25@h/', 'smtps://u:p%25@h/'],
+      ['smtp://h?requireTLS=true&name=me', 'smtp://h?requireTLS=true&name=me'],
     ],
-    bad: ['http://h', 'h:25'],
+    bad: [
+      'http://h',
+      'h:25',
+      'smtp://',
+      'smtp://h:0',
+      'smtp://h/path',
+      'smtp://u:p%zz@h',
+      'smtp://h?pool=true',
+      'smtp://h?requireTLS=1',
+    ],
   },
   MAIL_FROM: {
     good: [

@@ -52,15 +52,29 @@ export const bearerToken: Parse<string> = (text, { production }) => {
   return accept(text);
 };
 
+export interface ApiKeyHash {
+  readonly name: string;
+  /** Of the key, 64 hexadecimal digits. */
+  readonly sha256: string;
+}
+
 /** `name:sha256-of-key`, comma separated. The keys themselves never stand in the configuration. */
-export const apiKeys: Parse<readonly string[]> = (text) => {
+export const apiKeys: Parse<readonly ApiKeyHash[]> = (text) => {
   const entries = text.split(',').map((entry) => entry.trim());
-  const problems = entries.flatMap((entry, index): Problem[] => {
-    if (/^[A-Za-z0-9_.-]{1,64}:[0-9a-f]{64}$/i.test(entry)) return [];
-    const form = 'comma-separated entries name:sha256, the SHA-256 of the key in 64 hexadecimal digits';
-    return [{ expected: `${form}; entry ${index + 1} is not`, advice: 'hash the key by: printf %s KEY | sha256sum' }];
-  });
-  return problems.length > 0 ? refuse(...problems) : accept(entries);
+  const keys: ApiKeyHash[] = [];
+  const problems: Problem[] = [];
+  for (const [index, entry] of entries.entries()) {
+    const [, name, sha256] = /^([A-Za-z0-9_.-]{1,64}):([0-9a-f]{64})$/i.exec(entry) ?? [];
+    const expected = 'comma-separated entries name:sha256, the SHA-256 of the key in 64 hexadecimal digits';
+    if (name === undefined || sha256 === undefined) {
+      const advice = 'hash the key by: printf %s KEY | sha256sum';
+      problems.push({ expected: `${expected}; entry ${index + 1} is not`, advice });
+    } else if (keys.some((key) => key.name === name)) {
+      // Each has a limit of its own, by its name.
+      problems.push({ expected: `${expected}, each with a name of its own; entry ${index + 1} has that of another` });
+    } else keys.push({ name, sha256: sha256.toLowerCase() });
+  }
+  return problems.length > 0 ? refuse(...problems) : accept(keys);
 };
 
 /** Any secret whose shape another service decides. */

@@ -4,10 +4,10 @@ import { databaseUrl } from './database-url.ts';
 import { keyPrefix, redisUrl } from './redis-url.ts';
 import { flag, integer, text } from './scalars.ts';
 import { anySecret } from './secrets.ts';
+import { smtpUrl } from './smtp-url.ts';
 import { supabaseKey, supabaseUrl } from './supabase.ts';
 import type { VariableTable } from './variable.ts';
 
-const MAIL = 'mail is';
 const TRACING = 'tracing is';
 
 export const DATABASE_VARIABLES = {
@@ -80,13 +80,12 @@ export const REDIS_VARIABLES = {
 
 export const OUTWARD_VARIABLES = {
   SMTP_URL: {
-    doc: 'Mail server for invitations, smtp:// or smtps://. Not available in this version',
+    doc: 'Mail server for invitations, such as smtps://user:password@mail.example or smtp://mail.example:587',
     default: '',
     secret: true,
-    missingPart: MAIL,
-    parse: url('smtp', 'smtps'),
+    parse: smtpUrl,
   },
-  MAIL_FROM: { doc: 'Sender of invitations', default: '', parse: mailAddress },
+  MAIL_FROM: { doc: 'Sender of invitations, such as Tandem <no-reply@example.org>', default: '', parse: mailAddress },
   OTEL_EXPORTER_OTLP_ENDPOINT: {
     doc: 'Collector of traces. Not available in this version, as all of OTEL_*',
     default: '',

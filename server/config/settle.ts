@@ -1,3 +1,4 @@
+import { mailWarnings } from './mail-warnings.ts';
 import type { Reading } from './values.ts';
 import type { Values } from './variables.ts';
 
@@ -6,7 +7,7 @@ import type { Values } from './variables.ts';
  * SESSION_IDLE_TIMEOUT=4m means that, and not a fault about a warning that he never set.
  */
 export function settle(values: Values, given: Reading['given']): { values: Values; warnings: string[] } {
-  const warnings: string[] = [];
+  const warnings = mailWarnings(values);
   let { SESSION_IDLE_WARNING: warningMs, DATABASE_POOL_MIN: poolMin } = values;
   if (!given.has('SESSION_IDLE_WARNING') && warningMs >= values.SESSION_IDLE_TIMEOUT) {
     warningMs = Math.ceil(values.SESSION_IDLE_TIMEOUT / 2);

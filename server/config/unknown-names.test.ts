@@ -14,9 +14,9 @@ describe('parts that are not in this version', () => {
   });
 
   it('stand beside the faults of their shape', () => {
-    expect(faultsOf({ SMTP_URL: 'http://h' })).toEqual([
+    expect(faultsOf({ OTEL_EXPORTER_OTLP_ENDPOINT: 'ftp://h' })).toEqual([
       expect.stringContaining('not available in this version'),
-      expect.stringContaining('smtp:// or smtps://'),
+      expect.stringContaining('http:// or https://'),
     ]);
   });
 });

@@ -164,6 +164,99 @@ describe.each(SQL_DATABASES)('accounts and mails, %s', (kind) => {
     expect(await revoked(foreign)).toEqual([{ kind: 'user', since: NOW + 5 }]);
   });
 
+  describe('changes of revocations', () => {
+    const HOUR = 3_600_000;
+
+    async function changes(since: number | null, most = 1000) {
+      const [row] = await call('select changed_revocations($1, $2) as changes', [since, most]);
+      const { revocations, asOf, more } = row?.['changes'] as {
+        revocations: { subject: string }[];
+        asOf: number;
+        more: boolean;
+      };
+      return { subjects: revocations.map(({ subject }) => subject), asOf, more };
+    }
+
+    const revoke = (subject: string, notBefore: number, client = database.client, expiresAt = NOW + DAY) =>
+      call(
+        'select revoke_tokens($1)',
+        [JSON.stringify([{ kind: 'user', subject, not_before: notBefore, expires_at: expiresAt }])],
+        client,
+      );
+
+    /** As if all that is stored had been stored an hour ago. */
+    const age = () => call(`update revocations set changed_at = now() - interval '1 hour'`, []);
+
+    it('are new ones and those that grew, in either way', async () => {
+      const [later, longer, same] = [randomUUID(), randomUUID(), randomUUID()];
+      for (const subject of [later, longer, same]) await revoke(subject, NOW);
+      await age();
+      const before = Date.now() - HOUR / 2;
+      expect((await changes(before)).subjects).toEqual([]);
+      await revoke(later, NOW + 1);
+      await revoke(longer, NOW, database.client, NOW + DAY + 1);
+      await revoke(same, NOW - 1);
+      expect((await changes(before)).subjects).toEqual([later, longer]);
+      const { asOf } = await changes(null);
+      // For a clock that is set back.
+      expect(asOf).toBeGreaterThan(Date.now() - 60_000);
+      expect((await changes(asOf)).subjects).toEqual([later, longer]);
+    });
+
+    it('come in parts, and nothing of one moment is parted', async () => {
+      await age();
+      const before = Date.now() - HOUR / 2;
+      const subjects = Array.from({ length: 7 }, () => randomUUID());
+      for (const subject of subjects) await revoke(subject, NOW);
+      await call('update revocations set changed_at = $1 where subject = any ($2)', [new Date(), subjects.slice(1, 4)]);
+      await call(`update revocations set changed_at = now() + interval '1 s' where subject = any ($1)`, [
+        subjects.slice(4),
+      ]);
+      const first = await changes(before, 2);
+      expect(first.more).toBe(true);
+      expect(first.subjects.toSorted()).toEqual(subjects.slice(0, 4).toSorted());
+      // These are ahead of the clock, as of a writer who is not done: all that is left comes at once.
+      const second = await changes(first.asOf, 2);
+      expect([second.subjects.toSorted(), second.more]).toEqual([subjects.slice(4).toSorted(), false]);
+      await age();
+    });
+
+    // Behind the embedded database there is one session: what began before others were asked has ended.
+    if (kind === 'Postgres server') {
+      it('are not missed when they were begun before a look and end after it, however long that takes', async () => {
+        const [writer] = others;
+        if (writer === undefined) throw new Error('There are four');
+        await age();
+        const began = Math.floor(Date.now() / 1000) * 1000;
+        const [slow, ...quick] = Array.from({ length: 6 }, () => randomUUID());
+        if (slow === undefined) throw new Error('There are six');
+        await writer.query('begin');
+        try {
+          await revoke(slow, NOW, writer);
+          // What the writer holds says when it began.
+          const held = `select (min(objid::bigint) + 1767225600) * 1000 as began from pg_locks
+            where locktype = 'advisory' and classid = 263102197`;
+          expect(Number((await call(held, []))[0]?.['began'])).toBeGreaterThanOrEqual(began);
+          // As if that had been half an hour ago.
+          const then = Math.floor(began / 1000) - HOUR / 2000;
+          await writer.query('select pg_advisory_xact_lock_shared(263102197, $1)', [then - 1_767_225_600]);
+          await writer.query('update revocations set changed_at = to_timestamp($1) where subject = $2', [then, slow]);
+          for (const subject of quick) await revoke(subject, NOW);
+          // Nobody knows what comes before them: they are not counted off.
+          const look = await changes((then - 60) * 1000, 2);
+          expect([look.subjects.toSorted(), look.more]).toEqual([quick.toSorted(), false]);
+          expect((await changes(look.asOf)).subjects).not.toContain(slow);
+          await writer.query('commit');
+          expect((await changes(look.asOf)).subjects).toContain(slow);
+        } finally {
+          // Without effect after the commit.
+          await writer.query('rollback');
+        }
+        expect((await changes(null)).asOf).toBeGreaterThan(began - 60_000);
+      });
+    }
+  });
+
   it('hands a mail out once, again when its attempt did not end in time, and not after it was settled', async () => {
     const mails = [randomUUID(), randomUUID(), randomUUID()];
     for (const [index, id] of mails.entries()) {

@@ -1,11 +1,16 @@
-/** What every durable store must do: the guarantees of the port, checked against whatever implements it. */
+/** What every durable store must do: the guarantees of its ports, checked against whatever implements them. */
 import { afterAll, beforeAll, describe } from '@jest/globals';
+import { keepingAccounts } from './conformance/accounts.conformance.ts';
 import { counting } from './conformance/analytics.conformance.ts';
 import { refusing } from './conformance/contradictions.conformance.ts';
 import { listing } from './conformance/lists.conformance.ts';
+import { keepingLogins } from './conformance/logins.conformance.ts';
+import { queueing } from './conformance/mails.conformance.ts';
 import { keepingMessages } from './conformance/messages.conformance.ts';
 import { repeating } from './conformance/repeats.conformance.ts';
 import { retaining } from './conformance/retention.conformance.ts';
+import { revoking } from './conformance/revocations.conformance.ts';
+import { seating } from './conformance/seats.conformance.ts';
 import { keepingSessions } from './conformance/sessions.conformance.ts';
 import type { OpenDurableStore, Suite } from './conformance/suite.conformance.ts';
 import { versioning } from './conformance/versions.conformance.ts';
@@ -23,6 +28,12 @@ export function describeDurableStore(name: string, open: () => Promise<OpenDurab
       get store() {
         return current().store;
       },
+      get accounts() {
+        return current().accounts;
+      },
+      get mailQueue() {
+        return current().mailQueue;
+      },
       breakConnections: () => current().breakConnections(),
     };
     beforeAll(async () => {
@@ -37,6 +48,11 @@ export function describeDurableStore(name: string, open: () => Promise<OpenDurab
     describe('lists', () => listing(suite));
     describe('analytics', () => counting(suite));
     describe('retention', () => retaining(suite));
+    describe('seats of a user', () => seating(suite));
+    describe('accounts', () => keepingAccounts(suite));
+    describe('logins', () => keepingLogins(suite));
+    describe('revocations', () => revoking(suite));
+    describe('mails', () => queueing(suite));
     describe('repeated, empty and interrupted writes', () => repeating(suite));
   });
 }

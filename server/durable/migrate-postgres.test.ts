@@ -9,7 +9,7 @@ import { externalPostgres } from '../../test/support/external-postgres.ts';
 import { startPostgres, type PostgresServer } from '../../test/support/postgres-server.ts';
 import { MigrationError } from './migration-error.ts';
 import { MIGRATIONS_DIRECTORY } from './migration-files.ts';
-import { migrate } from './migrate.ts';
+import { migrate, pendingMigrations } from './migrate.ts';
 import { connectPostgres } from './postgres.ts';
 
 /** Of the tests: a step that comes there waits for it. */
@@ -123,6 +123,27 @@ describe('migrate, on a Postgres server', () => {
     await client.query('drop table tandem_migrations');
     expect(await run(url, MIGRATIONS_DIRECTORY)).toEqual({ applied });
     expect((await client.query('select id from deployment')).rows).toEqual(rows);
+  });
+
+  it('says what a run would apply, or would refuse, and writes nothing', async () => {
+    const { migrating } = connectPostgres(externalPostgres(url));
+    const look = async (codeVersion = '0.1.0') =>
+      (await pendingMigrations(migrating, directory, codeVersion)).map(({ name, oldestCode }) => [name, oldestCode]);
+    await add(1, 'create table one (n int);');
+    await add(2, 'create table two (n int);');
+    expect(await look()).toEqual([
+      ['step1', '0.1.0'],
+      ['step2', '0.1.0'],
+    ]);
+    expect(await tables()).toEqual([]);
+    await run();
+    expect(await look()).toEqual([]);
+    await add(3, 'create table three (n int);');
+    expect(await look()).toEqual([['step3', '0.1.0']]);
+    await expect(look('0.0.9')).rejects.toThrow(/needs version 0\.1\.0 .* this is version 0\.0\.9/);
+    await add(2, 'create table other (n int);');
+    await expect(look()).rejects.toThrow(/20000000000002_step2 was changed after it was applied/);
+    expect(await tables()).toEqual(['one', 'tandem_migrations', 'two']);
   });
 
   it('tells a role without CREATE what it lacks, and leaves no half schema', async () => {

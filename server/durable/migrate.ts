@@ -18,11 +18,35 @@ const CONNECT_MS = 10_000;
 const LOCK_KEY = '58689011480358';
 
 /** Rejects with `MigrationError` when the database and this code don't fit, or the role may not. */
-export async function migrate(
+export function migrate(
   connection: Connection,
   directory: string,
   codeVersion: string,
 ): Promise<{ applied: string[] }> {
+  return compare(connection, directory, codeVersion, async (client, files, pending) => {
+    const applied: string[] = [];
+    for (const file of pending) {
+      if (await apply(client, files, file, codeVersion)) applied.push(`${file.version}_${file.name}`);
+    }
+    return { applied };
+  });
+}
+
+/** What `migrate` would apply now, in its order. Writes nothing, and rejects where the two contradict, as that does. */
+export function pendingMigrations(
+  connection: Connection,
+  directory: string,
+  codeVersion: string,
+): Promise<readonly MigrationFile[]> {
+  return compare(connection, directory, codeVersion, (_client, _files, pending) => Promise.resolve(pending));
+}
+
+async function compare<T>(
+  connection: Connection,
+  directory: string,
+  codeVersion: string,
+  goOn: (client: pg.Client, files: readonly MigrationFile[], pending: readonly MigrationFile[]) => Promise<T>,
+): Promise<T> {
   if (!isVersion(codeVersion)) throw new MigrationError(`The version of the code is ${codeVersion}, and must be 1.2.3`);
   const files = await readMigrations(directory);
   const client = new pg.Client({ ...connection, connectionTimeoutMillis: CONNECT_MS });
@@ -31,12 +55,7 @@ export async function migrate(
   await client.connect();
   try {
     // One query, when there is nothing to do: each start of a server passes here.
-    const pending = findPending(files, await readLedger(client), codeVersion);
-    const applied: string[] = [];
-    for (const file of pending) {
-      if (await apply(client, files, file, codeVersion)) applied.push(`${file.version}_${file.name}`);
-    }
-    return { applied };
+    return await goOn(client, files, findPending(files, await readLedger(client), codeVersion));
   } finally {
     await client.end();
   }

@@ -1,6 +1,7 @@
 /** The durable store, migrated and ready: the embedded Postgres, the one that `DATABASE_URL` names, or a Supabase project. */
 import type pg from 'pg';
-import type { DurableStore } from '../sessions/ports.ts';
+import type { AccountStore } from '../auth/ports.ts';
+import type { DurableStore, MailQueue } from '../sessions/ports.ts';
 import { VERSION } from '../version.ts';
 import type { Connection } from './connection.ts';
 import { databaseIdentity } from './database-identity.ts';
@@ -10,7 +11,7 @@ import { MIGRATIONS_DIRECTORY } from './migration-files.ts';
 import { migrate } from './migrate.ts';
 import { createPool, type PoolOptions } from './pool.ts';
 import { connectPostgres, type ExternalPostgres } from './postgres.ts';
-import { createSqlStore } from './sql-store.ts';
+import { createSqlAccounts, createSqlMailQueue, createSqlStore } from './sql-store.ts';
 import type { SupabaseProject } from './supabase-client.ts';
 import { keepUp } from './upkeep.ts';
 
@@ -36,6 +37,8 @@ export interface DurableHooks {
 
 export interface OpenDurable {
   readonly store: DurableStore;
+  readonly accounts: AccountStore;
+  readonly mailQueue: MailQueue;
   readonly kind: 'embedded' | 'postgres' | 'supabase';
   /** Resolves when the database answers. */
   ping(): Promise<void>;
@@ -144,7 +147,15 @@ async function open(kind: OpenDurable['kind'], reached: Reached, hooks: DurableH
     throw error;
   }
   const store = createSqlStore(readers, writer);
-  return { store, kind, ping: () => store.ping(), identity: () => databaseIdentity(readers), close };
+  return {
+    store,
+    accounts: createSqlAccounts(readers),
+    mailQueue: createSqlMailQueue(readers),
+    kind,
+    ping: () => store.ping(),
+    identity: () => databaseIdentity(readers),
+    close,
+  };
 }
 
 const STANDBY_CHECK = { text: 'select pg_is_in_recovery() as "isStandby"', query_timeout: 1_000 };

@@ -1,10 +1,16 @@
 /** The durable store in a Supabase project, its schema checked and ready. */
-import type { DurableStore } from '../sessions/ports.ts';
+import type { AccountStore } from '../auth/ports.ts';
+import type { DurableStore, MailQueue } from '../sessions/ports.ts';
 import { VERSION } from '../version.ts';
 import { MIGRATIONS_DIRECTORY } from './migration-files.ts';
 import { createSupabaseCalls, type SupabaseCallsOptions, type SupabaseProject } from './supabase-client.ts';
 import { contactSupabase } from './supabase-start.ts';
-import { createSupabaseStore, supabaseIdentity } from './supabase-store.ts';
+import {
+  createSupabaseAccounts,
+  createSupabaseMailQueue,
+  createSupabaseStore,
+  supabaseIdentity,
+} from './supabase-store.ts';
 
 export interface OpenSupabaseOptions {
   /** Calls at once that read. */
@@ -20,6 +26,8 @@ export interface OpenSupabaseOptions {
 
 export interface OpenSupabase {
   readonly store: DurableStore;
+  readonly accounts: AccountStore;
+  readonly mailQueue: MailQueue;
   identity(): Promise<string>;
   /** Waits for what runs; may be called twice. */
   close(): Promise<void>;
@@ -46,5 +54,11 @@ export async function openSupabase(
     await close();
     throw error;
   }
-  return { store: createSupabaseStore(readers, writer), identity: () => supabaseIdentity(readers), close };
+  return {
+    store: createSupabaseStore(readers, writer),
+    accounts: createSupabaseAccounts(readers),
+    mailQueue: createSupabaseMailQueue(readers),
+    identity: () => supabaseIdentity(readers),
+    close,
+  };
 }

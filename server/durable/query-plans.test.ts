@@ -1,10 +1,13 @@
 /** The statements of the store on large tables: which index each takes, and how many rows it reads for it. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import type { DurableStore } from '../sessions/ports.ts';
 import { openSqlDatabase, SQL_DATABASES, type SqlDatabase } from '../../test/support/sql-database.ts';
+import type { AccountStore } from '../auth/ports.ts';
+import type { DurableStore } from '../sessions/ports.ts';
+import { createSqlAccounts } from './sql-store.ts';
 
 const SESSIONS = 100_000;
+const USERS = 20_000;
 const LIMIT = 20;
 const NOW = 1_800_000_000_000;
 const MIDDLE = id(SESSIONS / 2);
@@ -42,7 +45,22 @@ const FILL = [
   select '${MIDDLE}', to_timestamp(1700100000 + n), 'locked' from generate_series(1, 5000) n`,
   `insert into daily_analytics (day, slot, sessions)
   select date '2000-01-01' + n / 4, n % 4, 1 from generate_series(0, 39999) n`,
+  `insert into users (id, email, email_key, password_hash, created_at, password_changed_at)
+  select lpad(to_hex(n), 32, '0')::uuid, n || '@example.org', n || '@example.org', '$argon2id$1',
+    to_timestamp(1700000000 + n), to_timestamp(1700000000 + n)
+  from generate_series(1, ${USERS}) n`,
+  // The user in the middle has hundreds of devices.
+  `insert into logins (id, user_id, created_at, last_used_at, expires_at)
+  select gen_random_uuid(), lpad(to_hex(case when n % 50 = 0 then ${USERS / 2} else n end), 32, '0')::uuid,
+    to_timestamp(1700000000 + n), to_timestamp(1700000000 + n), to_timestamp(1900000000 + n)
+  from generate_series(1, ${USERS}) n`,
+  `insert into refresh_tokens (token_hash, login_id, created_at, expires_at)
+  select 'token-' || row_number() over (), id, created_at, expires_at from logins`,
+  `insert into revocations (kind, subject, expires_at, changed_at)
+  select 'login', 'login-' || n, to_timestamp(1900000000 + n), to_timestamp(1700000000 + n)
+  from generate_series(1, ${USERS}) n`,
   'set session_replication_role = origin',
+  ...['users', 'logins', 'refresh_tokens', 'revocations'].map((table) => `analyze ${table}`),
   ...['sessions', 'participants', 'messages', 'session_events', 'daily_analytics'].map((table) => `analyze ${table}`),
 ];
 
@@ -50,6 +68,12 @@ function id(number: number): string {
   const hex = number.toString(16).padStart(32, '0');
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
 }
+
+/** Of the token of a login; pg makes JSON of it. */
+const REFRESH = {
+  ...{ token_hash: 'token-17', next_hash: 'next', now: NOW, expires_at: NOW, ip: null, user_agent: null },
+  revoked_until: NOW,
+};
 
 interface Plan {
   readonly 'Node Type': string;
@@ -62,7 +86,7 @@ interface Plan {
 }
 
 /** The question, the index that answers it, and the rows that it may read. */
-const QUESTIONS: [string, string, number, (store: DurableStore) => Promise<unknown>][] = [
+const QUESTIONS: [string, string, number, (store: DurableStore, accounts: AccountStore) => Promise<unknown>][] = [
   ['sessions', 'sessions_pkey', 2 * LIMIT + 2, (store) => store.listSessions(null, PAGE, NOW)],
   ['waiting sessions', 'sessions_waiting', 2 * LIMIT + 2, (store) => store.listSessions('waiting', PAGE, NOW)],
   ['paired sessions', 'sessions_paired', 2 * LIMIT + 2, (store) => store.listSessions('paired', PAGE, NOW)],
@@ -79,6 +103,15 @@ const QUESTIONS: [string, string, number, (store: DurableStore) => Promise<unkno
     },
   ],
   ['sessions of a user', 'participants_user', 60, (store) => store.sessionsOfUser('user-17', PAGE, NOW)],
+  [
+    'the seats of a user in a session',
+    'participants_user',
+    2,
+    (store) => store.seatsOfUser(MIDDLE, `user-${(SESSIONS / 2) % 5000}`),
+  ],
+  ['a user by the address', 'users_email', 1, (_store, accounts) => accounts.findByEmail(`${USERS / 2}@example.org`)],
+  ['a user', 'users_pkey', 1, (_store, accounts) => accounts.findUser(id(USERS / 2))],
+  ['devices of a user', 'logins_user', LIMIT + 1, (_store, accounts) => accounts.logins(id(USERS / 2), NOW, LIMIT)],
   ['events of a session', 'session_events_session', LIMIT + 1, (store) => store.sessionEvents(MIDDLE, PAGE)],
   [
     'messages after a seq',
@@ -109,8 +142,7 @@ describe.each(SQL_DATABASES)('on tables of 100,000 rows, %s', (kind) => {
   afterAll(() => database.close());
 
   it.each(QUESTIONS)('%s: by %s, reading at most %i rows', async (_question, index, most, ask) => {
-    await ask(database.store);
-    const { text, values } = database.lastStatement();
+    const { text, values } = await statementOf(ask);
     // What a connection plans for its first calls, with the values at hand, and what it keeps for all later ones.
     for (const mode of ['force_custom_plan', 'force_generic_plan']) {
       const nodes = nodesOf(await explain(text, values, mode));
@@ -120,6 +152,22 @@ describe.each(SQL_DATABASES)('on tables of 100,000 rows, %s', (kind) => {
       expect(rowsRead(nodes)).toBeGreaterThan(0);
     }
   });
+
+  /** The last that is asked for it. */
+  async function statementOf(
+    ask: (typeof QUESTIONS)[number][3],
+  ): Promise<{ text: string; values: readonly unknown[] }> {
+    const asked: { text: string; values: readonly unknown[] }[] = [];
+    const accounts = createSqlAccounts({
+      query: ({ text }, values) => {
+        asked.push({ text, values });
+        return Promise.resolve([]);
+      },
+      end: () => Promise.resolve(),
+    });
+    await ask(database.store, accounts);
+    return asked.at(-1) ?? database.lastStatement();
+  }
 
   async function explain(text: string, values: readonly unknown[], mode: string): Promise<Plan> {
     const { client } = database;
@@ -137,6 +185,36 @@ describe.each(SQL_DATABASES)('on tables of 100,000 rows, %s', (kind) => {
       await client.query('deallocate asked');
       await client.query('reset plan_cache_mode');
     }
+  }
+
+  it.each<[string, string, unknown[]]>([
+    ['uses a refresh token', 'refresh_login($1)', [REFRESH]],
+    ['uses one that is in two hands', 'refresh_login($1)', [{ ...REFRESH, now: NOW + 60_000 }]],
+    ['ends a login', 'end_logins($1, null, null, $2, $3, $3)', [id(17), 'logout', NOW]],
+    ['lets a user go', 'delete_user($1, $2, $2)', [id(18), NOW]],
+    ['looks for new revocations', 'changed_revocations($1, 100)', [(1_700_000_000 + USERS - 10) * 1000]],
+    ['looks for all revocations', 'changed_revocations(null, 10)', []],
+  ])('%s without going through a table', async (_what, asked, values) => {
+    const { client } = database;
+    await client.query('begin');
+    try {
+      await client.query('select refresh_login($1)', [{ ...REFRESH, next_hash: 'first' }]);
+      const before = await readOfAccounts();
+      await client.query(`select ${asked}`, values);
+      expect((await readOfAccounts()) - before).toBeLessThan(60);
+    } finally {
+      await client.query('rollback');
+    }
+  });
+
+  /** Rows, by this transaction. */
+  async function readOfAccounts(): Promise<number> {
+    const { rows } = await database.client.query<{ read: number }>(
+      `select sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::int as read
+      from pg_stat_xact_user_tables
+      where relname in ('users', 'logins', 'refresh_tokens', 'revocations')`,
+    );
+    return rows[0]?.read ?? 0;
   }
 
   it('expires rows without reading those that stay', async () => {

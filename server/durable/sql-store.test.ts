@@ -4,19 +4,20 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { TandemError } from '../../protocol/errors.ts';
-import { DivergenceError, RefusedCommitError, type DurableStore } from '../sessions/ports.ts';
+import { DivergenceError, RefusedCommitError } from '../sessions/ports.ts';
 import { startBreakableProxy } from '../../test/support/breakable-proxy.ts';
 import { copyDataDirectory } from '../../test/support/data-directory.ts';
 import { externalPostgres } from '../../test/support/external-postgres.ts';
 import { creation, newSession } from '../../test/support/stored-session.ts';
 import { openTestDatabases } from '../../test/support/test-databases.ts';
+import { accountCalls, mailCalls } from './conformance/calls.conformance.ts';
 import { describeDurableStore } from './durable.conformance.ts';
 import { startEmbeddedPostgres } from './embedded.ts';
 import { MIGRATIONS_DIRECTORY } from './migration-files.ts';
 import { migrate } from './migrate.ts';
 import { createPool, type Pool } from './pool.ts';
 import { connectPostgres } from './postgres.ts';
-import { createSqlStore } from './sql-store.ts';
+import { createSqlAccounts, createSqlMailQueue, createSqlStore } from './sql-store.ts';
 
 describeDurableStore('SQL, embedded Postgres', async () => {
   const directory = await copyDataDirectory();
@@ -25,6 +26,8 @@ describeDurableStore('SQL, embedded Postgres', async () => {
   const pool = createPool({ ...postgres.connection, host: proxy.host }, { max: 4 });
   return {
     store: createSqlStore(pool),
+    accounts: createSqlAccounts(pool),
+    mailQueue: createSqlMailQueue(pool),
     breakConnections: () => {
       proxy.breakConnections();
       return Promise.resolve();
@@ -48,6 +51,8 @@ describeDurableStore('SQL, Postgres server', async () => {
   await admin.connect();
   return {
     store: createSqlStore(pool),
+    accounts: createSqlAccounts(pool),
+    mailQueue: createSqlMailQueue(pool),
     breakConnections: async () => {
       await admin.query('select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1', [name]);
     },
@@ -64,7 +69,7 @@ describe('the SQL store', () => {
 
   it('says of every method that the database cannot be reached, when it cannot', async () => {
     const pool = createPool({ host: join(tmpdir(), `no-database-${randomUUID()}`) }, { max: 2 });
-    for (const [name, call] of callsOf(createSqlStore(pool))) {
+    for (const [name, call] of callsOf(pool)) {
       const error = await call().catch((thrown: unknown) => thrown);
       expect([name, error]).toMatchObject([name, { code: 'UNAVAILABLE', retryAfterMs: 1000 }]);
       expect(error).toBeInstanceOf(TandemError);
@@ -76,7 +81,7 @@ describe('the SQL store', () => {
   it('says so of a database that ends its connections, and of a statement that took too long', async () => {
     const away = [databaseError('57P01'), databaseError('57014'), databaseError('53300'), databaseError('08006')];
     for (const cause of [...away, new Error('Query read timeout'), new Error('Connection terminated unexpectedly')]) {
-      for (const [name, call] of callsOf(createSqlStore(failing(cause)))) {
+      for (const [name, call] of callsOf(failing(cause))) {
         const error = await call().catch((thrown: unknown) => thrown);
         // 53: too many connections; a commit that met it stored nothing, and says so.
         if (name === 'commit' && cause === away[2]) expect(error).toBeInstanceOf(RefusedCommitError);
@@ -87,7 +92,7 @@ describe('the SQL store', () => {
 
   it('hands on what is a fault of ours, and what the database refuses', async () => {
     for (const fault of [databaseError('42703'), new RangeError('no number holds this')]) {
-      for (const [name, call] of callsOf(createSqlStore(failing(fault)))) {
+      for (const [name, call] of callsOf(failing(fault))) {
         if (name !== 'commit') await expect(call()).rejects.toBe(fault);
       }
     }
@@ -96,8 +101,9 @@ describe('the SQL store', () => {
     await expect(commit('TD001')).rejects.toThrow(DivergenceError);
   });
 
-  function callsOf(store: DurableStore): [string, () => Promise<unknown>][] {
+  function callsOf(pool: Pool): [string, () => Promise<unknown>][] {
     const { id } = session;
+    const store = createSqlStore(pool);
     return [
       ['commit', () => store.commit(creation(session))],
       ['loadSessions', () => store.loadSessions(0)],
@@ -112,7 +118,10 @@ describe('the SQL store', () => {
       ['sessionEvents', () => store.sessionEvents(id, { cursor: null, limit: 1 })],
       ['analytics', () => store.analytics('2026-01-01', '2026-01-31')],
       ['expire', () => store.expire({ olderThan: 0, keepNewest: 1, now: 0, atMost: 1 })],
+      ['seatsOfUser', () => store.seatsOfUser(id, 'user-1')],
       ['ping', () => store.ping()],
+      ...accountCalls(createSqlAccounts(pool)),
+      ...mailCalls(createSqlMailQueue(pool)),
     ];
   }
 

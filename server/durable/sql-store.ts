@@ -1,19 +1,28 @@
 /** The durable store over SQL: embedded Postgres and a real one alike. */
 import pg from 'pg';
 import { TandemError } from '../../protocol/errors.ts';
-import { DivergenceError, RefusedCommitError, type CommitBatch, type DurableStore } from '../sessions/ports.ts';
+import type { AccountStore } from '../auth/ports.ts';
+import {
+  DivergenceError,
+  RefusedCommitError,
+  type CommitBatch,
+  type DurableStore,
+  type MailQueue,
+} from '../sessions/ports.ts';
 import { commitBatchJson } from './commit-batch-json.ts';
 import type { Pool, Statement } from './pool.ts';
+import { DIVERGENCE, isTemporary, isUnknownOutcome } from './sql-states.ts';
+import { createAccountStore } from './sql-store/account-store.ts';
 import { analytics } from './sql-store/analytics.ts';
 import { listSessions, sessionEvents, sessionsOfUser } from './sql-store/lists.ts';
+import { createMailQueue } from './sql-store/mails.ts';
 import { findSend, readMessages, recentSends } from './sql-store/messages.ts';
 import { expire } from './sql-store/retention.ts';
+import { seatsOfUser } from './sql-store/seats.ts';
 import { findByCode, loadSession, loadSessions, raiseEpoch } from './sql-store/sessions.ts';
+import { unavailable } from './unavailable.ts';
 
 type Queries = Pick<Pool, 'query'>;
-
-/** When to repeat: a connection that broke is replaced at once, and a new one has 1.5 s. */
-const RETRY_AFTER_MS = 1000;
 
 /**
  * Every method rejects with `UNAVAILABLE` when the database does not answer, or answers that it cannot work now.
@@ -33,6 +42,7 @@ export function createSqlStore(connections: Pool, writer: Pool = connections): D
     recentSends: (sessionId, since, limit) => recentSends(pool, sessionId, since, limit),
     listSessions: (status, page, now) => listSessions(pool, status, page, now),
     sessionsOfUser: (userId, page, now) => sessionsOfUser(pool, userId, page, now),
+    seatsOfUser: (sessionId, userId) => seatsOfUser(pool, sessionId, userId),
     sessionEvents: (sessionId, page) => sessionEvents(pool, sessionId, page),
     analytics: (fromDay, toDay) => analytics(pool, fromDay, toDay),
     expire: (request) => expire(pool, request),
@@ -40,16 +50,18 @@ export function createSqlStore(connections: Pool, writer: Pool = connections): D
   };
 }
 
+/** Away, the database is the same to it as to the store of sessions. */
+export function createSqlAccounts(connections: Pool): AccountStore {
+  return createAccountStore(reachable(connections));
+}
+
+export function createSqlMailQueue(connections: Pool): MailQueue {
+  return createMailQueue(reachable(connections));
+}
+
 async function ping(pool: Queries): Promise<void> {
   await pool.query({ name: 'ping', text: 'select 1' }, []);
 }
-
-/** Raised by commit_batch itself. */
-const DIVERGENCE = 'TD001';
-/** The connection or the server went away, or the statement was cancelled: whether it was stored is unknown. */
-const UNKNOWN_OUTCOME = /^(08|57P|57014|58|XX)/;
-/** The statement was not run, or rolled back, for want of something that may be there again: room, or its turn. */
-const TEMPORARY = /^(53|40|55P03)/;
 
 async function commit(pool: Queries, batch: CommitBatch): Promise<void> {
   const json = commitBatchJson(batch);
@@ -61,7 +73,7 @@ async function commit(pool: Queries, batch: CommitBatch): Promise<void> {
     const refusal = error instanceof TandemError ? error.cause : error;
     if (!(refusal instanceof pg.DatabaseError) || refusal.code === undefined) throw error;
     if (refusal.code === DIVERGENCE) throw new DivergenceError(refusal.message);
-    if (UNKNOWN_OUTCOME.test(refusal.code)) throw error;
+    if (isUnknownOutcome(refusal.code)) throw error;
     // Without the error as its cause: the detail of a failed constraint is the row, with the body of the message.
     const constraint = refusal.constraint === undefined ? '' : `, constraint ${refusal.constraint}`;
     throw new RefusedCommitError(`The database refused a batch: ${refusal.message} (${refusal.code}${constraint})`);
@@ -75,9 +87,7 @@ function reachable(pool: Pool): Queries {
       try {
         return await pool.query<R>(statement, values);
       } catch (error) {
-        if (isFaultOfOurs(error)) throw error;
-        const message = 'The database did not answer in time: repeat, a write with the same id or key.';
-        throw new TandemError('UNAVAILABLE', message, { cause: error, retryAfterMs: RETRY_AFTER_MS });
+        throw isFaultOfOurs(error) ? error : unavailable(error);
       }
     },
   };
@@ -87,5 +97,5 @@ function reachable(pool: Pool): Queries {
 function isFaultOfOurs(error: unknown): boolean {
   if (!(error instanceof pg.DatabaseError)) return error instanceof RangeError || error instanceof TypeError;
   const { code = '' } = error;
-  return !UNKNOWN_OUTCOME.test(code) && !TEMPORARY.test(code);
+  return !isUnknownOutcome(code) && !isTemporary(code);
 }

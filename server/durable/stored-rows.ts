@@ -1,6 +1,6 @@
 /** What the tables hold, as the queries of every store give it, and what it means to the domain. Times are Unix milliseconds. */
-import type { JsonObject, JsonValue, Message, Role } from '../../protocol/session.ts';
-import type { StoredSession } from '../sessions/ports.ts';
+import type { JsonObject, JsonValue, LeaveReason, Message, Role } from '../../protocol/session.ts';
+import type { StoredSeatOfUser, StoredSession } from '../sessions/ports.ts';
 import type { SessionDocument } from '../sessions/session.ts';
 
 export interface SessionRow {
@@ -21,6 +21,7 @@ export interface SessionRow {
   last_activity_at: number;
   /** The living ones, in the order in which they were taken. */
   seats: SeatRow[] | null;
+  kicked_users: string[] | null;
 }
 
 interface SeatRow {
@@ -35,6 +36,16 @@ interface SeatRow {
   joinedSeq: number;
   delivered: number;
   read: number;
+}
+
+export interface SeatOfUserRow {
+  participantId: string;
+  joinedAt: number;
+  joinedSeq: number;
+  /** These are null together. */
+  leftAt: number | null;
+  leftReason: LeaveReason | null;
+  leftSeq: number | null;
 }
 
 export interface MessageRow {
@@ -65,6 +76,7 @@ export function storedSession(row: SessionRow, now: number): StoredSession {
       seats: seats.map((seat) => storedSeat(seat, now)),
       closed:
         row.closed_reason === null || row.closed_at === null ? null : { reason: row.closed_reason, at: row.closed_at },
+      ...(row.kicked_users === null ? {} : { kickedUsers: row.kicked_users }),
     },
     lastSeq: row.last_seq,
     lastActivityAt: row.last_activity_at,
@@ -89,6 +101,15 @@ function storedSeat(row: SeatRow, now: number): SessionDocument['seats'][number]
     generation: 0,
     instance: null,
   };
+}
+
+export function storedSeatOfUser(row: SeatOfUserRow): StoredSeatOfUser {
+  const { participantId, joinedAt, joinedSeq, leftAt, leftReason, leftSeq } = row;
+  const left =
+    leftAt === null || leftReason === null || leftSeq === null
+      ? null
+      : { at: leftAt, reason: leftReason, seq: leftSeq };
+  return { participantId, joinedAt, joinedSeq, left };
 }
 
 export function storedMessage(row: MessageRow): Message {

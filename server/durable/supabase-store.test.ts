@@ -7,11 +7,12 @@ import { startDataApi, type DataApi } from '../../test/support/data-api.ts';
 import { creation, newSession } from '../../test/support/stored-session.ts';
 import { startSupabaseLite, type SupabaseLite } from '../../test/support/supabase-lite.ts';
 import { startTcpProxy } from '../../test/support/tcp-proxy.ts';
-import { DivergenceError, RefusedCommitError, type DurableStore } from '../sessions/ports.ts';
+import { DivergenceError, RefusedCommitError } from '../sessions/ports.ts';
+import { accountCalls, mailCalls } from './conformance/calls.conformance.ts';
 import { describeDurableStore } from './durable.conformance.ts';
 import { MIGRATIONS_DIRECTORY } from './migration-files.ts';
-import { createSupabaseCalls, type SupabaseCallsOptions } from './supabase-client.ts';
-import { createSupabaseStore } from './supabase-store.ts';
+import { createSupabaseCalls, type SupabaseCalls, type SupabaseCallsOptions } from './supabase-client.ts';
+import { createSupabaseAccounts, createSupabaseMailQueue, createSupabaseStore } from './supabase-store.ts';
 
 let lite: SupabaseLite;
 beforeAll(async () => {
@@ -28,6 +29,8 @@ describeDurableStore('Supabase', async () => {
   );
   return {
     store: createSupabaseStore(calls),
+    accounts: createSupabaseAccounts(calls),
+    mailQueue: createSupabaseMailQueue(calls),
     breakConnections: () => {
       proxy.reset();
       return Promise.resolve();
@@ -72,6 +75,7 @@ describe('who may reach the database over the Data API', () => {
       ['rpc/tandem_schema', {}],
       ['rpc/tandem_commit', { batch: '{}' }],
       ['rpc/tandem_sessions', { ids: [] }],
+      ['rpc/tandem_count_users', {}],
       ['rpc/commit_batch', { batch: {} }],
     ] as const;
     for (const [path, body] of calls) {
@@ -82,11 +86,13 @@ describe('who may reach the database over the Data API', () => {
   });
 
   it('is nobody else, whatever function is added to those of the server', async () => {
-    const source = await readFile(path.join(MIGRATIONS_DIRECTORY, '20261121000900_supabase_functions.sql'), 'utf8');
-    const made = [...source.matchAll(/^create or replace function (tandem_\w+)/gm)].map(([, name]) => name);
-    const guarded = [...(source.split('\ndo $$')[1] ?? '').matchAll(/'(tandem_\w+)'/g)].map(([, name]) => name);
-    expect(made.length).toBeGreaterThan(15);
-    expect(guarded).toEqual(made);
+    for (const file of ['20261121000900_supabase_functions.sql', '20261121001110_supabase_accounts.sql']) {
+      const source = await readFile(path.join(MIGRATIONS_DIRECTORY, file), 'utf8');
+      const made = [...source.matchAll(/^create or replace function (tandem_\w+)/gm)].map(([, name]) => name);
+      const guarded = [...(source.split('\ndo $$')[1] ?? '').matchAll(/'(tandem_\w+)'/g)].map(([, name]) => name);
+      expect(made.length).toBeGreaterThan(15);
+      expect(guarded).toEqual(made);
+    }
   });
 });
 
@@ -98,8 +104,9 @@ describe('a Supabase project that is ill', () => {
   });
   afterEach(() => api.close());
 
-  const storeOf = (options: Partial<SupabaseCallsOptions> = {}) =>
-    createSupabaseStore(createSupabaseCalls({ url: api.url, serviceRoleKey: 'sb_secret_x' }, { max: 20, ...options }));
+  const projectOf = (options: Partial<SupabaseCallsOptions> = {}) =>
+    createSupabaseCalls({ url: api.url, serviceRoleKey: 'sb_secret_x' }, { max: 40, ...options });
+  const storeOf = (options: Partial<SupabaseCallsOptions> = {}) => createSupabaseStore(projectOf(options));
 
   const json = (status: number, body: unknown) => (response: ServerResponse) => {
     response.writeHead(status, { 'content-type': 'application/json' });
@@ -120,10 +127,10 @@ describe('a Supabase project that is ill', () => {
     ['has no connection left', json(503, { code: '53300', message: 'too many clients' }), /53300/],
   ])('%s: every method says so within 2 s, after one try', async (_name, answer, reason) => {
     api.answer(answer);
-    const store = storeOf();
+    const project = projectOf();
     const start = performance.now();
     await Promise.all(
-      callsOf(store).map(async ([name, call]) => {
+      callsOf(project).map(async ([name, call]) => {
         const error = await call().catch((thrown: unknown) => thrown);
         expect([name, error]).toMatchObject([name, { code: 'UNAVAILABLE', retryAfterMs: 1000 }]);
         expect(error).toBeInstanceOf(TandemError);
@@ -133,7 +140,7 @@ describe('a Supabase project that is ill', () => {
     );
     // A loaded machine looks a little later than the deadline.
     expect(performance.now() - start).toBeLessThan(2_000 + 500);
-    expect(api.requests).toHaveLength(callsOf(store).length);
+    expect(api.requests).toHaveLength(callsOf(project).length);
   });
 
   it('is not followed elsewhere, because the key would go there too', async () => {
@@ -145,10 +152,8 @@ describe('a Supabase project that is ill', () => {
   });
 
   it('cannot be reached: every method says so', async () => {
-    const store = createSupabaseStore(
-      createSupabaseCalls({ url: 'http://127.0.0.1:1', serviceRoleKey: 'sb_secret_x' }, { max: 1 }),
-    );
-    for (const [name, call] of callsOf(store)) {
+    const project = createSupabaseCalls({ url: 'http://127.0.0.1:1', serviceRoleKey: 'sb_secret_x' }, { max: 1 });
+    for (const [name, call] of callsOf(project)) {
       const error = await call().catch((thrown: unknown) => thrown);
       expect([name, error]).toMatchObject([name, { code: 'UNAVAILABLE' }]);
     }
@@ -167,7 +172,7 @@ describe('a Supabase project that is ill', () => {
 
   it('hands on what is a fault of ours', async () => {
     api.answer(json(404, { code: '42883', message: 'function does not exist' }));
-    for (const [name, call] of callsOf(storeOf())) {
+    for (const [name, call] of callsOf(projectOf())) {
       const error = await call().catch((thrown: unknown) => thrown);
       expect([name, error]).toMatchObject([name, { name: 'SupabaseCallError', code: '42883' }]);
     }
@@ -200,8 +205,9 @@ describe('a Supabase project that is ill', () => {
     ]);
   });
 
-  function callsOf(store: DurableStore): [string, () => Promise<unknown>][] {
+  function callsOf(calls: SupabaseCalls): [string, () => Promise<unknown>][] {
     const { id } = session;
+    const store = createSupabaseStore(calls);
     return [
       ['commit', () => store.commit(creation(session))],
       ['loadSessions', () => store.loadSessions(0)],
@@ -216,7 +222,10 @@ describe('a Supabase project that is ill', () => {
       ['sessionEvents', () => store.sessionEvents(id, { cursor: null, limit: 1 })],
       ['analytics', () => store.analytics('2026-01-01', '2026-01-31')],
       ['expire', () => store.expire({ olderThan: 0, keepNewest: 1, now: 0, atMost: 1 })],
+      ['seatsOfUser', () => store.seatsOfUser(id, 'user-1')],
       ['ping', () => store.ping()],
+      ...accountCalls(createSupabaseAccounts(calls)),
+      ...mailCalls(createSupabaseMailQueue(calls)),
     ];
   }
 });

@@ -1,26 +1,29 @@
 /** The durable store in a Supabase project: over its Data API, where functions of the database hold the SQL. */
-import { TandemError } from '../../protocol/errors.ts';
+import type { AccountStore } from '../auth/ports.ts';
 import {
   DivergenceError,
   RefusedCommitError,
   type CommitBatch,
   type DurableStore,
+  type MailQueue,
   type StoredSession,
 } from '../sessions/ports.ts';
 import { commitBatchJson } from './commit-batch-json.ts';
+import { DIVERGENCE, isTemporary, isUnknownOutcome } from './sql-states.ts';
+import { createAccountStore } from './sql-store/account-store.ts';
 import { analytics } from './sql-store/analytics.ts';
 import { listSessions, sessionEvents, sessionsOfUser } from './sql-store/lists.ts';
+import { createMailQueue } from './sql-store/mails.ts';
 import { findSend, readMessages, recentSends } from './sql-store/messages.ts';
 import { expire } from './sql-store/retention.ts';
+import { seatsOfUser } from './sql-store/seats.ts';
 import { findByCode, loadSession, raiseEpoch } from './sql-store/sessions.ts';
 import { storedSession, type SessionRow } from './stored-rows.ts';
 import { SupabaseCallError, type SupabaseCalls } from './supabase-client.ts';
 import { supabaseQueries } from './supabase-queries.ts';
+import { unavailable } from './unavailable.ts';
 
 type Calls = Pick<SupabaseCalls, 'call'>;
-
-/** When to repeat: a connection that broke is replaced at once. */
-const RETRY_AFTER_MS = 1000;
 
 /**
  * Every method rejects with `UNAVAILABLE` within 2 s when the project does not answer, or answers that it cannot work
@@ -42,11 +45,21 @@ export function createSupabaseStore(connections: Calls, writer: Calls = connecti
     recentSends: (sessionId, since, limit) => recentSends(queries, sessionId, since, limit),
     listSessions: (status, page, now) => listSessions(queries, status, page, now),
     sessionsOfUser: (userId, page, now) => sessionsOfUser(queries, userId, page, now),
+    seatsOfUser: (sessionId, userId) => seatsOfUser(queries, sessionId, userId),
     sessionEvents: (sessionId, page) => sessionEvents(queries, sessionId, page),
     analytics: (fromDay, toDay) => analytics(queries, fromDay, toDay),
     expire: (request) => expire(queries, request),
     ping: () => ping(calls),
   };
+}
+
+/** Away, the project is the same to it as to the store of sessions. */
+export function createSupabaseAccounts(calls: Calls): AccountStore {
+  return createAccountStore(supabaseQueries(reachable(calls)));
+}
+
+export function createSupabaseMailQueue(calls: Calls): MailQueue {
+  return createMailQueue(supabaseQueries(reachable(calls)));
 }
 
 /** Which database this is: see `databaseIdentity`, of which this is the other half. */
@@ -65,13 +78,6 @@ async function ping(calls: Calls): Promise<void> {
   await calls.call('identity');
 }
 
-/** Raised by commit_batch itself. */
-const DIVERGENCE = 'TD001';
-/** The server is ending, or has a fault of its own: it is no verdict on what was to be stored. */
-const UNKNOWN_OUTCOME = /^(08|57P|57014|58|XX)/;
-/** For want of something that may be there again: room, or its turn. */
-const TEMPORARY = /^(53|40|55P03)/;
-
 interface CommitRefusal {
   readonly code: string;
   readonly message: string;
@@ -87,7 +93,7 @@ async function commit(calls: Calls, given: CommitBatch): Promise<void> {
   const { code, message, constraint } = refusal;
   if (code === DIVERGENCE) throw new DivergenceError(message);
   const reason = `The database refused a batch: ${message} (${code}${constraint === null ? '' : `, constraint ${constraint}`})`;
-  if (UNKNOWN_OUTCOME.test(code)) throw unavailable(new Error(reason));
+  if (isUnknownOutcome(code)) throw unavailable(new Error(reason));
   throw new RefusedCommitError(reason);
 }
 
@@ -104,16 +110,11 @@ function reachable(calls: Calls): Calls {
   };
 }
 
-function unavailable(cause: unknown): TandemError {
-  const message = 'The database did not answer in time: repeat, a write with the same id or key.';
-  return new TandemError('UNAVAILABLE', message, { cause, retryAfterMs: RETRY_AFTER_MS });
-}
-
 /** A statement that the database would refuse again. Whatever a gateway says by itself may pass, or be put right. */
 function isFaultOfOurs(error: unknown): boolean {
   if (!(error instanceof SupabaseCallError)) return true;
   const isOfTheDatabase = /^[0-9A-Z]{5}$/.test(error.code);
-  return isOfTheDatabase && !UNKNOWN_OUTCOME.test(error.code) && !TEMPORARY.test(error.code);
+  return isOfTheDatabase && !isUnknownOutcome(error.code) && !isTemporary(error.code);
 }
 
 /** Of one answer, which has to be there within the deadline of a call. */

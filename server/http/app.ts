@@ -1,8 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { resolve } from 'node:path';
-import express, { type Request, type Response } from 'express';
+import express, { type Request, type Response, type Router } from 'express';
 import { TandemError } from '../../protocol/errors.ts';
-import type { ClientIp } from '../limits/client-ip.ts';
 import type { DetailedHealth } from '../observability/health-detailed.ts';
 import type { Health } from '../observability/health.ts';
 import type { Logger } from '../observability/logger.ts';
@@ -13,7 +12,11 @@ import { hostGuard } from './middleware/host-guard.ts';
 import { pathGuard } from './middleware/path-guard.ts';
 import { openContext } from './middleware/request-context.ts';
 import { securityHeaders } from './middleware/security-headers.ts';
-import { createTokenGuard } from './middleware/token-guard.ts';
+import type { TokenGuard } from './middleware/token-guard.ts';
+import type { ApiRoute } from './api/route.ts';
+import { apiRouter, type ApiRouterOptions } from './api/router.ts';
+import { OPENAPI_PATH, openApiOf } from './api/openapi.ts';
+import { resource } from './routes/resource.ts';
 import { noRoute } from './no-route.ts';
 import { healthRoutes } from './routes/health.ts';
 import { metricsRoutes } from './routes/metrics.ts';
@@ -24,7 +27,7 @@ export interface AppOptions {
   detailedHealth: DetailedHealth;
   metrics: Metrics;
   logger: Logger;
-  clientIp: (request: IncomingMessage) => ClientIp;
+  guard: TokenGuard;
   /** Directory of the built pages; what is missing in it is a 404. */
   webDir: string;
   /** Null: nobody may read what is an operator's. */
@@ -34,12 +37,12 @@ export interface AppOptions {
   /** Origins other than our own that may read the API. */
   corsOrigins: '*' | readonly string[];
   isProduction: boolean;
+  api: ApiRouterOptions & { routes: readonly ApiRoute[]; version: string };
 }
 
 /** Everything that is spoken over HTTP. The order of the handlers is the order of the checks. */
 export function createApp(options: AppOptions): RequestListener {
-  const { health, detailedHealth, metrics, logger, clientIp, adminToken, metricsToken } = options;
-  const guard = createTokenGuard({ metrics, logger, clientIp });
+  const { health, detailedHealth, metrics, logger, guard, adminToken, metricsToken } = options;
   const app = express();
   app.disable('x-powered-by');
   // Repeated and bracketed parameters stay what they are, so that a route can refuse them.
@@ -54,6 +57,7 @@ export function createApp(options: AppOptions): RequestListener {
   });
   app.use(healthRoutes({ health, detailedHealth, guard, adminToken }));
   app.use(metricsRoutes({ metrics, guard, metricsToken }));
+  app.use(apiRoutes(options.api));
   app.use(pageRoutes(resolve(options.webDir)));
   app.use((request, _response, next) => {
     next(new TandemError('UNKNOWN_COMMAND', noRoute(request)));
@@ -69,4 +73,12 @@ export function createApp(options: AppOptions): RequestListener {
     // Express makes its own request and response of the two, by setting their prototypes.
     app(request as Request, response as Response, giveUp(request, response));
   };
+}
+
+/** The interface and its description, which is made once. */
+function apiRoutes({ routes, version, ...options }: AppOptions['api']): Router {
+  const router = apiRouter(routes, options);
+  const document = openApiOf(routes, version);
+  resource(router, OPENAPI_PATH, { GET: (_request, response) => void response.json(document) });
+  return router;
 }

@@ -1,7 +1,13 @@
-import { afterEach, expect, it } from '@jest/globals';
-import { newMessage, newSession } from '../../test/support/stored-session.ts';
+import { afterEach, expect, it, jest } from '@jest/globals';
+import { newMessage, newSeat, newSession } from '../../test/support/stored-session.ts';
 import { TandemError } from '../../protocol/errors.ts';
-import { RefusedCommitError, type ArchiveSource, type CommitBatch, type UnarchivedSession } from '../sessions/ports.ts';
+import {
+  DivergenceError,
+  RefusedCommitError,
+  type ArchiveSource,
+  type CommitBatch,
+  type UnarchivedSession,
+} from '../sessions/ports.ts';
 import { createArchiver, type Archiver } from './archiver.ts';
 
 /** Sessions that wait, as the archiver sees them: what is taken is handed out to nobody for a while. */
@@ -9,6 +15,10 @@ class Source implements ArchiveSource {
   readonly sessions = new Map<string, UnarchivedSession>();
   readonly settled: string[] = [];
   readonly unreadable = new Set<string>();
+  /** Of each session that is set aside, why. */
+  readonly aside = new Map<string, string>();
+  readonly released: string[] = [];
+  takes = 0;
   outcome: 'done' | 'gone' = 'done';
   isAway = false;
   #waiting: string[] = [];
@@ -21,6 +31,7 @@ class Source implements ArchiveSource {
   }
 
   take(limit: number): Promise<{ sessionId: string; sinceMs: number }[]> {
+    this.takes += 1;
     if (this.isAway) return Promise.reject(new TandemError('UNAVAILABLE'));
     const taken = this.#waiting.splice(0, limit);
     return Promise.resolve(taken.map((sessionId) => ({ sessionId, sinceMs: 1000 })));
@@ -35,7 +46,31 @@ class Source implements ArchiveSource {
   settle({ document: { id } }: UnarchivedSession): Promise<'done' | 'gone'> {
     this.settled.push(id);
     this.sessions.delete(id);
+    this.aside.delete(id);
     return Promise.resolve(this.outcome);
+  }
+
+  settlePart(stored: UnarchivedSession): Promise<'settled'> {
+    const { id } = stored.document;
+    const session = this.sessions.get(id) ?? stored;
+    const messages = session.messages.slice(stored.messages.length);
+    this.sessions.set(id, { ...session, messages, durableSeq: session.durableSeq + stored.messages.length });
+    return Promise.resolve('settled');
+  }
+
+  setAside(sessionId: string, _epoch: number | null, reason: string): Promise<'news' | 'known'> {
+    const known = this.aside.get(sessionId) === reason;
+    this.aside.set(sessionId, reason);
+    return Promise.resolve(known ? 'known' : 'news');
+  }
+
+  release(sessionId: string): Promise<boolean> {
+    this.released.push(sessionId);
+    return Promise.resolve(true);
+  }
+
+  countAside(): Promise<number> {
+    return Promise.resolve(this.aside.size);
   }
 }
 
@@ -45,7 +80,8 @@ function waiting(messages = 0, bytes = 10): UnarchivedSession {
   if (host === undefined) throw new Error('there is a host');
   const bodyJson = JSON.stringify('x'.repeat(bytes));
   return {
-    ...{ document, version: 1, lastActivityAt: 0, receipts: new Map(), ended: [], durableSeq: 0 },
+    ...{ document, version: 1, lastActivityAt: 0, receipts: new Map(), ended: [], durableSeq: 0, asideMs: null },
+    archived: { document: false, receipts: false },
     messages: Array.from({ length: messages }, (_, index) => newMessage(document, host, index + 1, { bodyJson })),
   };
 }
@@ -56,12 +92,17 @@ let batches: CommitBatch[];
 let failure: (batch: CommitBatch) => Error | null;
 let turns: boolean[];
 let poisons: string[];
+let alarms: { sessionId: string; seq: number | null }[];
+let mended: string[];
+let restores: string[];
+let restored: Promise<void>;
 let now: number;
 let onRound: () => void;
 
 function open(): void {
   source = new Source();
   [batches, turns, poisons, now] = [[], [], [], 0];
+  [alarms, mended, restores] = [[], [], []];
   failure = () => null;
   onRound = () => undefined;
   archiver = createArchiver({
@@ -76,7 +117,15 @@ function open(): void {
       },
     },
     onTurn: (isWell) => turns.push(isWell),
-    onPoison: (sessionId) => poisons.push(sessionId),
+    onPoison: (sessionId, _error, _epoch, seq) => {
+      poisons.push(sessionId);
+      alarms.push({ sessionId, seq });
+    },
+    onMended: (sessionId) => mended.push(sessionId),
+    onDivergence: (sessionId) => {
+      restores.push(sessionId);
+      return (restored = Promise.resolve());
+    },
     clock: () => now,
   });
 }
@@ -180,6 +229,143 @@ it('stops when neither store answers, and may be stopped twice', async () => {
   await archiver.stop();
   await archiver.stop();
   expect(batches).toEqual([]);
+});
+
+it.each([
+  ['the fourth of seven', 7, 4],
+  ['the first', 9, 1],
+  ['the last of many', 500, 500],
+  ['the only one', 1, 1],
+])('stores all before the message that is refused: %s', async (_which, count, wrong) => {
+  open();
+  const session = waiting(count);
+  const id = session.messages[wrong - 1]?.id;
+  let commits = 0;
+  failure = (batch) => {
+    commits += 1;
+    return batch.messages.some((message) => message.id === id) ? new RefusedCommitError('that one (23514)') : null;
+  };
+  source.add(session);
+  archiver.start();
+  await archiver.stop();
+  const stored = batches.flatMap(({ messages }) => messages).map(({ seq }) => seq);
+  expect(stored).toEqual(Array.from({ length: wrong - 1 }, (_, index) => index + 1));
+  expect(source.sessions.get(session.document.id)?.durableSeq).toBe(wrong - 1);
+  expect(batches.some(({ sessions }) => sessions.length > 0)).toBe(true);
+  expect(commits).toBeLessThanOrEqual(13);
+  expect(alarms).toEqual([{ sessionId: session.document.id, seq: wrong }]);
+  expect(await archiver.countAside()).toBe(1);
+});
+
+it('stores the messages of a session that is refused, up to the seats that nobody has stored', async () => {
+  open();
+  const session = waiting(6);
+  const late = newSeat('guest', { joinedSeq: 4 });
+  const document = { ...session.document, seats: [{ ...newSeat('host') }, late] };
+  source.add({ ...session, document, durableSeq: 1, messages: session.messages.slice(1) });
+  failure = (batch) => (batch.sessions.length > 0 ? new RefusedCommitError('no such name (22P05)') : null);
+  archiver.start();
+  await archiver.stop();
+  expect(batches.flatMap(({ messages }) => messages).map(({ seq }) => seq)).toEqual([2, 3, 4]);
+  expect(alarms).toEqual([{ sessionId: document.id, seq: null }]);
+});
+
+it('tells of a session once, until the reason is another or it is well again', async () => {
+  open();
+  const session = { ...waiting(1), asideMs: 0 };
+  const { id } = session.document;
+  const tryAgain = async () => {
+    source.add(session);
+    archiver.start();
+    await archiver.stop();
+  };
+  for (const reason of ['5 rows (23514)', '17 rows (23514)', 'other rows (23514)', 'other rows (23514)']) {
+    failure = (batch) => (batch.messages.length > 0 ? new RefusedCommitError(reason) : null);
+    await tryAgain();
+  }
+  expect(poisons).toEqual([id, id]);
+  expect(mended).toEqual([]);
+  failure = () => null;
+  await tryAgain();
+  expect(mended).toEqual([id]);
+  expect(await archiver.countAside()).toBe(0);
+});
+
+it('has what the archive contradicts put back, each time, and taken at once after that', async () => {
+  open();
+  const session = waiting(2);
+  failure = () => new DivergenceError('another epoch');
+  for (let count = 1; count <= 2; count += 1) {
+    source.add(session);
+    archiver.start();
+    await archiver.stop();
+    await restored;
+    expect(source.released).toHaveLength(count);
+  }
+  expect(restores).toEqual([session.document.id, session.document.id]);
+  expect(mended).toEqual(restores);
+  expect(poisons).toEqual([session.document.id]);
+});
+
+it.each([
+  ['has no room', 'No room (53100)'],
+  ['is read-only', 'cannot execute INSERT in a read-only transaction (25006)'],
+  ['lacks a function', 'function f() does not exist (42883)'],
+])('no session is to blame when the database %s', async (_which, message) => {
+  open();
+  source.add(waiting(1), waiting(1));
+  failure = () => new RefusedCommitError(message);
+  const tried = commits(2);
+  archiver.start();
+  await tried;
+  expect(turns).toEqual([false]);
+  failure = () => null;
+  await commits(1);
+  await archiver.stop();
+  expect(turns).toEqual([false, true]);
+  expect(poisons).toEqual([]);
+  expect(source.settled).toHaveLength(2);
+});
+
+it('a session whose row somebody holds is left for now, and keeps no other from the archive', async () => {
+  open();
+  const [held, other] = [waiting(1), waiting(1)];
+  source.add(held, other);
+  failure = (batch) =>
+    batch.sessions.some(({ document }) => document.id === held.document.id)
+      ? new RefusedCommitError('canceling statement due to lock timeout (55P03)')
+      : null;
+  const tried = commits(3);
+  archiver.start();
+  await tried;
+  await archiver.stop();
+  expect([poisons, turns]).toEqual([[], [false]]);
+  expect(source.settled).toEqual([other.document.id]);
+});
+
+it('looks four times a second while there is nothing to do, and again 100 ms after it did something', async () => {
+  jest.useFakeTimers();
+  try {
+    open();
+    archiver.start();
+    await jest.advanceTimersByTimeAsync(10_000);
+    expect(source.takes).toBeGreaterThanOrEqual(38);
+    expect(source.takes).toBeLessThanOrEqual(42);
+    source.add(waiting(1));
+    await jest.advanceTimersByTimeAsync(250);
+    expect(source.settled).toHaveLength(1);
+    for (let count = 2; count <= 5; count += 1) {
+      source.add(waiting(1));
+      await jest.advanceTimersByTimeAsync(100);
+      expect(source.settled).toHaveLength(count);
+    }
+    const before = source.takes;
+    await jest.advanceTimersByTimeAsync(10_000);
+    expect(source.takes - before).toBeLessThanOrEqual(43);
+    await archiver.stop();
+  } finally {
+    jest.useRealTimers();
+  }
 });
 
 function refusal(batch: CommitBatch, sessionId: string): Error | null {

@@ -1,28 +1,26 @@
 import { TandemError } from '../../protocol/errors.ts';
-import {
-  DivergenceError,
-  RefusedCommitError,
-  type ArchiveSource,
-  type CommitBatch,
-  type DurableStore,
-  type UnarchivedSession,
-} from '../sessions/ports.ts';
+import { DivergenceError, type ArchiveSource, type DurableStore, type UnarchivedSession } from '../sessions/ports.ts';
+import { batchesOf, batchOf, bytesOf } from './archiver-batch.ts';
+import { isLocked, isRefusal, reasonOf } from './archiver-refusal.ts';
+import { salvage } from './archiver-salvage.ts';
 import type { Job } from './loop.ts';
 
-/** Between two rounds when there was little to do: how far the archive lags behind at most, while all is well. */
+/**
+ * Between two rounds while there is work, and longest when there is none: how far the archive lags behind at most, while
+ * all is well. A round costs two commands of Redis for each session that it stores, so a session that is never quiet costs
+ * more the shorter the pause. A look at nothing is one command, in a cluster one for each partition: 4 a second when idle.
+ */
+const BUSY_MS = 100;
 const IDLE_MS = 250;
 /** After a failed round: the database is asked no more often. */
 const FAILED_MS = 500;
 /** How long the rounds of a stop go on: the last that began in time ends within what a stop leaves to them. */
 const STOP_MS = 1500;
-const SESSIONS = 100;
+const SESSIONS = 200;
 const MESSAGES_OF_SESSION = 500;
-/** Messages of one transaction: it must end well within the deadline of a statement. */
-const MESSAGES_OF_BATCH = 2000;
-const BYTES_OF_BATCH = 4 * 1024 * 1024;
 /** A source may stop at bytes before it has so many messages: what is this large counts as cut off. */
 const FULL_BYTES = 128 * 1024;
-/** Sessions whose messages are held in memory. */
+/** Sessions that are read at once. The messages of twice as many are held in memory. */
 const READ_AT_ONCE = 50;
 
 export interface ArchiverOptions {
@@ -30,8 +28,15 @@ export interface ArchiverOptions {
   durable: Pick<DurableStore, 'commit'>;
   /** Called when it stops working and when it works again. */
   onTurn: (isWell: boolean, error?: unknown) => void;
-  /** A session that the archive contradicts or does not take: an alarm, the others go on. */
-  onPoison: (sessionId: string, error: unknown, epoch: number | null) => void;
+  /**
+   * A session that the archive contradicts or does not take is set aside: an alarm, when it is, and when the reason is
+   * another. `seq`: the message that is refused. Without `onDivergence` told of each try that is contradicted.
+   */
+  onPoison: (sessionId: string, error: unknown, epoch: number | null, seq: number | null) => void;
+  /** It was set aside, and all that was read of it is stored, or it was put back from the archive. */
+  onMended?: (sessionId: string) => void;
+  /** Puts a session that the archive contradicts back from there; what was put back is tried at once. */
+  onDivergence?: (sessionId: string, epoch: number) => Promise<void>;
   /** Monotonic milliseconds. */
   clock?: () => number;
 }
@@ -41,11 +46,13 @@ export interface Archiver extends Job {
   archive(sessionId: string): Promise<boolean>;
   /** How long the oldest of what was taken last had been waiting; as long as it cannot be stored, it still is. */
   lagMs(): number;
+  /** Sessions of the whole deployment that are set aside. */
+  countAside(): Promise<number>;
 }
 
 /** Moves what the hot state has into the durable store. Nothing is dropped on the way: what fails comes again. */
 export function createArchiver(options: ArchiverOptions): Archiver {
-  const { source, durable, onTurn, onPoison, clock = () => performance.now() } = options;
+  const { source, durable, onTurn, onPoison, onMended, onDivergence, clock = () => performance.now() } = options;
   let timer: NodeJS.Timeout | null = null;
   let running: Promise<void> = Promise.resolve();
   let isStopped = true;
@@ -55,10 +62,52 @@ export function createArchiver(options: ArchiverOptions): Archiver {
   // round without it would look as if all were well.
   let pending: { readonly sessionId: string; readonly sinceAt: number }[] = [];
 
+  /** What was said in this round of sessions whose row somebody else holds. */
+  const locked: Error[] = [];
+
   const turn = (well: boolean, error?: unknown) => {
     if (well === isWell) return;
     isWell = well;
     onTurn(well, error);
+  };
+
+  /** Not waited for: what puts it back asks for the session to be archived before. */
+  const mend = (sessionId: string, epoch: number) => {
+    if (onDivergence === undefined) return;
+    void onDivergence(sessionId, epoch)
+      .then(async () => {
+        if (await source.release(sessionId)) onMended?.(sessionId);
+      })
+      // It comes again when its time has come, and that is tried again then.
+      .catch(() => undefined);
+  };
+
+  const setAside = async (sessionId: string, error: unknown, epoch: number | null, seq: number | null) => {
+    const outcome = await source.setAside(sessionId, epoch, reasonOf(error));
+    if (outcome === 'gone') return;
+    const isDivergence = error instanceof DivergenceError && epoch !== null;
+    if (outcome === 'news' || (isDivergence && onDivergence === undefined)) onPoison(sessionId, error, epoch, seq);
+    if (isDivergence) mend(sessionId, epoch);
+  };
+
+  const setApart = async (session: UnarchivedSession, refusal: unknown) => {
+    const { stored, fault, seq } = await salvage(durable, session, refusal);
+    if (stored !== null && (await source.settlePart(stored)) === 'gone') return;
+    const { id, epoch } = session.document;
+    await setAside(id, fault, epoch, seq);
+  };
+
+  const settle = async (session: UnarchivedSession) => {
+    const outcome = await source.settle(session);
+    if (session.asideMs !== null && outcome !== 'gone') onMended?.(session.document.id);
+    return outcome;
+  };
+
+  const apart = async (session: UnarchivedSession, error: unknown) => {
+    if (isRefusal(error)) await setApart(session, error);
+    // It is left to its lease.
+    else if (isLocked(error)) locked.push(error);
+    else throw error;
   };
 
   /** Each by itself: one that the database refuses must not keep the others from it. */
@@ -67,11 +116,10 @@ export function createArchiver(options: ArchiverOptions): Archiver {
       try {
         await durable.commit(batchOf([session]));
       } catch (error) {
-        if (!isRefusal(error)) throw error;
-        onPoison(session.document.id, error, session.document.epoch);
+        await apart(session, error);
         continue;
       }
-      await source.settle(session);
+      await settle(session);
     }
   };
 
@@ -79,11 +127,13 @@ export function createArchiver(options: ArchiverOptions): Archiver {
     try {
       await durable.commit(batchOf(sessions));
     } catch (error) {
-      if (!isRefusal(error)) throw error;
-      await storeApart(sessions);
+      const [session, ...others] = sessions;
+      if (session !== undefined && others.length === 0) await apart(session, error);
+      else if (isRefusal(error) || isLocked(error)) await storeApart(sessions);
+      else throw error;
       return false;
     }
-    const outcomes = await Promise.all(sessions.map((session) => source.settle(session)));
+    const outcomes = await Promise.all(sessions.map(settle));
     // What came while it was stored waits for the next round; what did not fit does not. Otherwise a session that is never
     // quiet would keep the archiver running for a message at a time.
     return outcomes.some((outcome, index) => outcome === 'more' && isFull(sessions[index]));
@@ -97,25 +147,42 @@ export function createArchiver(options: ArchiverOptions): Archiver {
       if (result.status === 'fulfilled') {
         if (result.value !== null) found.push(result.value);
       } else if (result.reason instanceof TandemError) throw result.reason;
-      else onPoison(sessionIds[index] ?? '', result.reason, null);
+      else await setAside(sessionIds[index] ?? '', result.reason, null, null);
     }
     return found;
   };
 
-  /** True when there is more to do at once. */
-  const round = async (): Promise<boolean> => {
+  const readSome = (waiting: typeof pending): Promise<UnarchivedSession[]> => {
+    const found = readAll(waiting.slice(0, READ_AT_ONCE).map(({ sessionId }) => sessionId));
+    // Nobody awaits it when the round ends before with a fault.
+    found.catch(() => undefined);
+    return found;
+  };
+
+  const round = async (): Promise<'more at once' | 'some' | 'none'> => {
+    locked.length = 0;
     if (pending.length === 0) {
       const taken = await source.take(SESSIONS);
       lag = Math.max(0, ...taken.map(({ sinceMs }) => sinceMs));
       pending = taken.map(({ sessionId, sinceMs }) => ({ sessionId, sinceAt: clock() - sinceMs }));
     }
+    if (pending.length === 0) return 'none';
     let hasMore = pending.length >= SESSIONS;
+    let next = readSome(pending);
     while (pending.length > 0) {
-      const group = pending.slice(0, READ_AT_ONCE).map(({ sessionId }) => sessionId);
-      for (const batch of batchesOf(await readAll(group))) hasMore = (await store(batch)) || hasMore;
-      pending = pending.slice(group.length);
+      const found = await next;
+      const rest = pending.slice(READ_AT_ONCE);
+      // While Postgres stores these.
+      next = readSome(rest);
+      // What is likely to be refused again is not stored with others; what is not due is left: another has just tried.
+      await storeApart(found.filter(({ asideMs }) => asideMs === 0));
+      const sessions = found.filter(({ asideMs }) => asideMs === null);
+      for (const batch of batchesOf(sessions)) hasMore = (await store(batch)) || hasMore;
+      pending = rest;
     }
-    return hasMore;
+    const [refused] = locked;
+    if (refused !== undefined) throw refused;
+    return hasMore ? 'more at once' : 'some';
   };
 
   const plan = (waitMs: number) => {
@@ -125,11 +192,13 @@ export function createArchiver(options: ArchiverOptions): Archiver {
     }, waitMs);
     timer.unref();
   };
+  let pauseMs = IDLE_MS;
   const run = async () => {
     try {
-      const hasMore = await round();
+      const left = await round();
       turn(true);
-      plan(hasMore ? 0 : IDLE_MS);
+      pauseMs = left === 'none' ? Math.min(IDLE_MS, 2 * pauseMs) : BUSY_MS;
+      plan(left === 'more at once' ? 0 : pauseMs);
     } catch (error) {
       turn(false, error);
       plan(FAILED_MS);
@@ -150,27 +219,27 @@ export function createArchiver(options: ArchiverOptions): Archiver {
       // What came in last goes out now; what does not is found by whoever runs next.
       const endAt = performance.now() + STOP_MS;
       while (wasRunning && performance.now() < endAt) {
-        if (!(await round().catch(() => false))) break;
+        if ((await round().catch(() => 'none')) !== 'more at once') break;
       }
     },
     archive: async (sessionId) => {
-      let epoch: number | null = null;
+      let read: UnarchivedSession | null = null;
       try {
         for (let rounds = 0; rounds < 20; rounds += 1) {
-          const session = await source.read(sessionId, MESSAGES_OF_SESSION);
-          if (session === null) return false;
-          epoch = session.document.epoch;
-          await durable.commit(batchOf([session]));
-          const outcome = await source.settle(session);
+          read = await source.read(sessionId, MESSAGES_OF_SESSION);
+          // Nobody waits for what is known to be refused.
+          if (read === null || (read.asideMs ?? 0) > 0) return false;
+          await durable.commit(batchOf([read]));
+          const outcome = await settle(read);
           if (outcome !== 'more') return outcome === 'done';
         }
-        return false;
       } catch (error) {
-        if (isRefusal(error)) onPoison(sessionId, error, epoch);
-        return false;
+        if (read !== null && isRefusal(error)) await setApart(read, error).catch(() => undefined);
       }
+      return false;
     },
     lagMs: () => pending.reduce((most, { sinceAt }) => Math.max(most, clock() - sinceAt), lag),
+    countAside: () => source.countAside(),
   };
 }
 
@@ -178,46 +247,4 @@ export function createArchiver(options: ArchiverOptions): Archiver {
 function isFull(session: UnarchivedSession | undefined): boolean {
   if (session === undefined) return false;
   return session.messages.length >= MESSAGES_OF_SESSION || bytesOf(session) >= FULL_BYTES;
-}
-
-function bytesOf({ messages }: UnarchivedSession): number {
-  return messages.reduce((sum, { bodyJson }) => sum + bodyJson.length, 0);
-}
-
-/** In their order; more than one only when they would be too much for one transaction. */
-function batchesOf(sessions: readonly UnarchivedSession[]): UnarchivedSession[][] {
-  const batches: UnarchivedSession[][] = [];
-  let [messages, bytes] = [0, 0];
-  for (const session of sessions) {
-    const ownBytes = bytesOf(session);
-    const fits = messages + session.messages.length <= MESSAGES_OF_BATCH && bytes + ownBytes <= BYTES_OF_BATCH;
-    const batch = batches.at(-1);
-    if (batch === undefined || !fits) {
-      batches.push([session]);
-      [messages, bytes] = [0, 0];
-    } else batch.push(session);
-    messages += session.messages.length;
-    bytes += ownBytes;
-  }
-  return batches;
-}
-
-function isRefusal(error: unknown): boolean {
-  return error instanceof DivergenceError || error instanceof RefusedCommitError;
-}
-
-function batchOf(sessions: readonly UnarchivedSession[]): CommitBatch {
-  return {
-    sessions: sessions.map(({ document, version, lastActivityAt }) => ({
-      document,
-      changedSeatIds: document.seats.map(({ id }) => id),
-      lastActivityAt,
-      version,
-    })),
-    ended: sessions.flatMap(({ document, ended }) => ended.map((seat) => ({ ...seat, sessionId: document.id }))),
-    messages: sessions.flatMap(({ messages }) => messages),
-    receipts: sessions.flatMap(({ document, receipts }) =>
-      [...receipts].map(([seatId, { delivered, read }]) => ({ sessionId: document.id, seatId, delivered, read })),
-    ),
-  };
 }

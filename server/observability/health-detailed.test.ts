@@ -85,6 +85,14 @@ describe('the detailed report', () => {
     expect(silent.checks.cache).toMatchObject({ status: 'ok', hits: null, misses: 4, hitRate: null, memoryUsed: null });
   });
 
+  it('has the hits and misses of the caches, not of the hot state, also while that does not answer', async () => {
+    const cacheRequests = () => ({ hits: 6, misses: 2 });
+    expect((await report({ cacheRequests })).checks.cache).toMatchObject({ hits: 6, misses: 2, hitRate: 0.75 });
+    const away = await report({ cacheRequests, cache: () => Promise.reject(new Error('gone')) });
+    const counted = { status: 'failed', hits: 6, misses: 2, hitRate: 0.75, totalKeys: null, memoryUsed: null };
+    expect(away.checks.cache).toMatchObject(counted);
+  });
+
   it('has a hit rate of 0 where nothing was asked for', async () => {
     const cache = () => Promise.resolve({ hits: 0, misses: 0, totalKeys: 0, memoryUsedBytes: 0 });
     expect((await report({ cache })).checks.cache.hitRate).toBe(0);

@@ -29,6 +29,8 @@ export interface DetailedHealthOptions {
   eventLoopLagSeconds: () => number;
   cacheType: 'redis' | 'memory';
   cache: () => Promise<CacheFigures>;
+  /** What this instance looked up in its caches since its start; else what the hot state counts of itself is reported. */
+  cacheRequests?: () => { readonly hits: number; readonly misses: number };
   /** Directory whose disk must not get full; null when this process keeps nothing on a disk. */
   storageDir: string | null;
   /** Lines of the log that were lost so far. */
@@ -99,7 +101,9 @@ export function createDetailedHealth(options: DetailedHealthOptions): DetailedHe
       const [cacheLook, space] = await Promise.all([cache.look(), storage?.look() ?? null]);
       const summary = health.summary();
       const { database, redis } = summary.services;
-      const { hits = null, misses = null, totalKeys = null, memoryUsedBytes = null } = cacheLook?.value ?? {};
+      const { totalKeys = null, memoryUsedBytes = null } = cacheLook?.value ?? {};
+      // Counted here, so known also while the hot state is away.
+      const { hits = null, misses = null } = options.cacheRequests?.() ?? cacheLook?.value ?? {};
       const now = performance.eventLoopUtilization();
       const { utilization } = performance.eventLoopUtilization(now, before);
       before = now;

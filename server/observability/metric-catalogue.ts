@@ -15,8 +15,11 @@ export type ConnectionEnd = ClosingReason | 'client' | 'transport';
 export type PairingOutcome = 'paired' | 'refused' | 'expired';
 export type ResumeOutcome = 'resumed' | 'reset' | 'rejected';
 export type AuthOutcome = 'ok' | 'rejected';
-export type CacheName = 'code';
-export type CacheOutcome = 'hit' | 'miss';
+/** Pages of messages, profiles of users, counts by day, what a code leads to. */
+export const CACHE_NAMES = ['history', 'user', 'analytics', 'code'] as const;
+export type CacheName = (typeof CACHE_NAMES)[number];
+/** `error`: where it is kept did not answer in time. */
+export type CacheOutcome = 'hit' | 'miss' | 'error';
 export type EmailOutcome = 'sent' | 'failed';
 
 const CONNECTION_ENDS = [...Object.keys(CLOSINGS), 'client', 'transport'];
@@ -116,7 +119,9 @@ function zero(catalogue: MetricCatalogue): void {
   for (const outcome of ['resumed', 'reset', 'rejected'] satisfies ResumeOutcome[])
     catalogue.resumes.inc({ outcome }, 0);
   for (const outcome of ['ok', 'rejected'] satisfies AuthOutcome[]) catalogue.auth.inc({ outcome }, 0);
-  for (const outcome of ['hit', 'miss'] satisfies CacheOutcome[]) catalogue.cache.inc({ cache: 'code', outcome }, 0);
+  for (const cache of CACHE_NAMES) {
+    for (const outcome of ['hit', 'miss', 'error'] satisfies CacheOutcome[]) catalogue.cache.inc({ cache, outcome }, 0);
+  }
   for (const outcome of ['sent', 'failed'] satisfies EmailOutcome[]) catalogue.emails.inc({ outcome }, 0);
   // Two requests that every deployment sees; other routes and methods appear with their first use.
   catalogue.httpSeconds.zero({ method: 'GET', route: '/metrics', status: '200' });

@@ -98,6 +98,16 @@ describe('metrics from the start', () => {
     }
   });
 
+  it('have a series for every cache and whatever a look-up in it comes to', async () => {
+    for (const cache of ['history', 'user', 'analytics', 'code']) {
+      for (const outcome of ['hit', 'miss', 'error']) {
+        expect(await valueOf('tandem_cache_requests_total', { cache, outcome })).toBe(0);
+      }
+    }
+    metrics.cacheRequest('history', 'hit');
+    expect(await valueOf('tandem_cache_requests_total', { cache: 'history', outcome: 'hit' })).toBe(1);
+  });
+
   it('come with the process metrics, without gauges that are named like counters', async () => {
     const { body } = await metrics.text();
     expect(body).toContain('\nprocess_cpu_seconds_total ');

@@ -22,7 +22,7 @@ import {
 import { CONTENT_TYPES, negotiateMetrics, toOpenMetrics } from './metrics-exposition.ts';
 import { processMetrics } from './process-metrics.ts';
 
-export type { ConnectionEnd, PairingOutcome, ResumeOutcome } from './metric-catalogue.ts';
+export type { CacheName, CacheOutcome, ConnectionEnd, PairingOutcome, ResumeOutcome } from './metric-catalogue.ts';
 
 /** State that is read at each scrape. A part of the server gives what it knows; until then the value is 0. */
 export interface MetricSources {

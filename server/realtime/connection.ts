@@ -5,6 +5,7 @@ import type { EventName, Events, ServerToClientEvents } from '../../protocol/eve
 import { SlidingWindow } from '../limits/sliding-window.ts';
 import type { Knocking } from './knocking.ts';
 import { Reading, type Link } from './reading.ts';
+import type { Identity } from '../auth/identity.ts';
 import type { HeldSeat } from '../sessions/seating.ts';
 
 /** Between instances. */
@@ -39,6 +40,8 @@ export class Connection {
   readonly ip: string;
   readonly openedAt: number;
   seat: HeldSeat | null = null;
+  /** Who is signed in; null for a guest. */
+  identity: Identity | null = null;
   /** Not null while events for this connection are held back. */
   held: HeldEvent[] | null = null;
   /** Why the server ends it; null while it does not. */

@@ -13,7 +13,7 @@ import { Flight } from './flight.ts';
 import { InFlight } from './in-flight.ts';
 import { Knocking } from './knocking.ts';
 import { emitTo, type Rooms } from './rooms.ts';
-import { issuesOf } from './schemas.ts';
+import { issuesOf } from '../sessions/payloads.ts';
 
 export interface DispatchOptions {
   services: Services;

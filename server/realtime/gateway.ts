@@ -12,7 +12,9 @@ import { SlidingWindow } from '../limits/sliding-window.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { ConnectionEnd, Metrics } from '../observability/metrics.ts';
 import { requestIdOf } from '../observability/request-id.ts';
+import { maskIp } from '../observability/mask-ip.ts';
 import type { Limits } from '../sessions/ports.ts';
+import { iso } from '../sessions/view.ts';
 import type { HeldSeat } from '../sessions/seating.ts';
 import type { Services } from './commands/command.ts';
 import { Connection, type TandemServer, type TandemSocket } from './connection.ts';
@@ -21,6 +23,7 @@ import { Dispatch } from './dispatch.ts';
 import { shakeHands } from './handshake.ts';
 import type { Reading } from './reading.ts';
 import { emitTo, Rooms } from './rooms.ts';
+import { SignedIn, type ConnectionIdentities, type SignedInOptions } from './signed-in.ts';
 import { watchSlowReader } from './slow-reader.ts';
 import { refusalOf, refuseRequest, refuseUpgrade, type Gate, type Refusal } from './upgrade.ts';
 
@@ -55,7 +58,9 @@ export interface GatewayOptions {
 const REFUSAL_LINES = 10;
 const AUTH_FAILURES = new Set<ErrorCode>(['UNAUTHENTICATED', 'RESUME_REJECTED']);
 
-export type GatewayServices = Omit<Services, 'limits' | 'connectionLimits' | 'onSignal'>;
+export interface GatewayServices extends Omit<Services, 'limits' | 'connectionLimits' | 'onSignal' | 'signedIn'> {
+  identities: ConnectionIdentities & Pick<SignedInOptions, 'loginTtlMs'> & { isRequired: boolean };
+}
 
 /** The Socket.IO edge: takes connections, hands their commands to the domain, and carries events to them. */
 export class Gateway {
@@ -74,6 +79,7 @@ export class Gateway {
   readonly #refusalLines = new SlidingWindow();
   #dispatch: Dispatch | null = null;
   #services: GatewayServices | null = null;
+  #signedIn: SignedIn | null = null;
   #isDraining = false;
 
   constructor(options: GatewayOptions) {
@@ -117,9 +123,17 @@ export class Gateway {
   serve(services: GatewayServices): void {
     const { rules, now, metrics, logger } = this.#options;
     this.#services = services;
+    this.#signedIn = new SignedIn({
+      ...services.identities,
+      rooms: this.rooms,
+      now,
+      onError: (error) => logger.warn('internal_error', { error, reason: 'login' }),
+    });
+    this.#signedIn.start();
     this.#dispatch = new Dispatch({
       services: {
         ...services,
+        signedIn: this.#signedIn,
         limits: rules,
         connectionLimits: new ConnectionLimits(rules, now),
         onSignal: () => metrics.signalSent(),
@@ -181,6 +195,26 @@ export class Gateway {
     return refusalOf(request, this.#gate);
   }
 
+  /** Connections of this instance for operators' eyes: at most so many, the oldest first. */
+  describe(limit: number) {
+    const connections = [...this.rooms.connections()].slice(0, limit).map((connection) => ({
+      id: connection.id,
+      ip: maskIp(connection.address),
+      openedAt: iso(connection.openedAt),
+      sessionId: connection.seat?.sessionId ?? null,
+      participantId: connection.seat?.seatId ?? null,
+      userId: connection.identity?.userId ?? null,
+      commandsInFlight: connection.inFlight,
+      unsentBytes: this.#sendBuffers.get(connection)?.() ?? 0,
+    }));
+    return { total: this.connectionCount, connections };
+  }
+
+  /** Tokens were revoked: connections under them end. */
+  endRevoked(): void {
+    this.#signedIn?.look();
+  }
+
   get connectionCount(): number {
     return this.rooms.size;
   }
@@ -220,6 +254,7 @@ export class Gateway {
 
   async stop(): Promise<void> {
     this.#isDraining = true;
+    this.#signedIn?.stop();
     await this.#io.close();
   }
 
@@ -278,7 +313,9 @@ export class Gateway {
     if (this.#services === null || this.#isDraining) {
       throw new TandemError('UNAVAILABLE', 'This instance is draining: connect again.', { retryAfterMs: 1000 });
     }
-    const resumed = await shakeHands(connection, auth, { seating: this.#services.seating, limits, rules });
+    const { seating, identities } = this.#services;
+    const { isRequired: isAuthRequired } = identities;
+    const resumed = await shakeHands(connection, auth, { ...identities, seating, isAuthRequired, limits, rules });
     // While it was read what this client missed, somebody else took the seat, or the host kicked it.
     if (connection.closing !== null || (resumed !== null && connection.seat === null)) {
       throw new TandemError('RESUME_REJECTED', 'The seat was taken or ended while it was being resumed.');

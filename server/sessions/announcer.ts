@@ -3,7 +3,7 @@ import type { Metrics } from '../observability/metrics.ts';
 import type { Durability, Session } from '../../protocol/session.ts';
 import type { Connection, Recovery, SessionEvents, SessionSnapshot } from './ports.ts';
 import { waitingKnocks, type KnockState } from './knocks.ts';
-import type { JoinOutcome, Knock, LeaveOutcome, Seat, SeatHolder, SessionDocument } from './session.ts';
+import type { JoinOutcome, Knock, LeaveOutcome, RemoveOutcome, Seat, SeatHolder, SessionDocument } from './session.ts';
 import { iso, viewParticipant, viewSession } from './view.ts';
 
 /** What the domain counts. */
@@ -83,6 +83,20 @@ export class Announcer {
     const { id } = snapshot.document;
     events.closeSeat(id, participantId, 'kicked');
     events.toAll(id, 'session:left', { participantId, reason: 'kicked', session: this.view(snapshot) });
+  }
+
+  /** Kicked from above: it may have been the host, and the last. */
+  removed(
+    participantId: string,
+    { newHost, closed }: RemoveOutcome & { kind: 'kicked' },
+    snapshot: SessionSnapshot,
+  ): void {
+    this.kicked(participantId, snapshot);
+    if (newHost !== null) {
+      this.updated(snapshot);
+      this.#tellWhoWaits(snapshot.document);
+    }
+    if (closed !== null) this.closed(snapshot);
   }
 
   updated(snapshot: SessionSnapshot): void {

@@ -4,6 +4,7 @@ import { MemoryLimits } from '../state/memory/memory-limits.ts';
 import { MemoryState } from '../state/memory/memory-state.ts';
 import { Recorder } from '../state/memory/recorder.conformance.ts';
 import { Announcer } from './announcer.ts';
+import { CachedMessages } from './cached-messages.ts';
 import { CodeSource } from './code-source.ts';
 import { History } from './history.ts';
 import { JoinGuard } from './join-guard.ts';
@@ -111,7 +112,7 @@ export function openDomain() {
   const announcer = new Announcer({ events, durability: () => 'archived', now, logger, metrics });
   const codes = new CodeSource({ state, minLength: 6, ttlMs: 15 * MINUTE, now });
   const sessions = new SessionService({ state, events, announcer, codes, timings: TIMINGS, instanceId: 'here' });
-  const history = new History(state, recorder);
+  const history = new History(state, new CachedMessages(recorder, { getOrSet: ({ load }) => load() }));
   const seating = new Seating({
     ...{ state, history, events, announcer, codes, logger, metrics, now },
     guard: new JoinGuard({ limits, failuresOfIp: () => null, failuresInTotal: null }),
@@ -121,6 +122,7 @@ export function openDomain() {
   });
   const messages = new MessageService({ state, history, events });
   const caller = (id: string): Caller => ({
+    userId: null,
     connection: { id },
     ip: '192.0.2.1',
     maskedIp: '192.0.2.x',

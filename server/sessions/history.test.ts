@@ -16,7 +16,8 @@ function historyOf(log: { lastSeq: number; messages: Message[] }, stored: Messag
   const page: LogPage = { epoch: 1, durableSeq: log.lastSeq, firstSeq, messageBytes, ...log };
   const readMessages = (_id: string, range: LogRange) =>
     Promise.resolve(stored.filter(({ seq }) => 'afterSeq' in range && seq > range.afterSeq).slice(0, range.limit));
-  return new History({ readLog: () => Promise.resolve(page) }, { readMessages });
+  const endOf = () => Promise.resolve(null);
+  return new History({ readLog: () => Promise.resolve(page) }, { readMessages, endOf });
 }
 
 describe('a page of the history', () => {

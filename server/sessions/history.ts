@@ -1,6 +1,7 @@
 import { SIZES } from '../../protocol/limits.ts';
 import type { Message } from '../../protocol/session.ts';
-import type { DurableStore, LogPage, LogRange, SessionState } from './ports.ts';
+import { endingAt, type CachedMessages } from './cached-messages.ts';
+import type { LogPage, LogRange, SessionState } from './ports.ts';
 
 /** A page of a session's messages, ascending. */
 export interface HistoryPage {
@@ -19,14 +20,17 @@ export interface HistoryRequest {
   readonly range: LogRange;
 }
 
-/** Reads the newest messages from the hot log and older ones from the durable store: one sequence for the caller. */
+/**
+ * Reads the newest messages from the hot log and older ones from the durable store, which has all of a session that the
+ * hot state has let go of: one sequence for the caller.
+ */
 export class History {
   readonly #state: Pick<SessionState, 'readLog'>;
-  readonly #durable: Pick<DurableStore, 'readMessages'>;
+  readonly #archive: Pick<CachedMessages, 'readMessages' | 'endOf'>;
 
-  constructor(state: Pick<SessionState, 'readLog'>, durable: Pick<DurableStore, 'readMessages'>) {
+  constructor(state: Pick<SessionState, 'readLog'>, archive: Pick<CachedMessages, 'readMessages' | 'endOf'>) {
     this.#state = state;
-    this.#durable = durable;
+    this.#archive = archive;
   }
 
   /** Null when there is no such session. At most 256 KiB of messages, but at least one when there is one. */
@@ -36,11 +40,13 @@ export class History {
   }
 
   async #after(sessionId: string, afterSeq: number, limit: number): Promise<HistoryPage | null> {
-    const log = await this.#state.readLog(sessionId, { afterSeq, limit });
+    const log = await this.#logOf(sessionId, { afterSeq, limit });
     if (log === null) return null;
     let found = measuredOf(log);
     if (afterSeq + 1 < log.firstSeq && afterSeq < log.lastSeq) {
-      const older = (await this.#durable.readMessages(sessionId, { afterSeq, limit })).map(measured);
+      const range = { afterSeq, limit };
+      const asked = log.isOver === true ? endingAt(log.lastSeq, range) : range;
+      const older = (await this.#archive.readMessages(sessionId, asked)).map(measured);
       const newest = older.at(-1)?.message.seq ?? 0;
       found = [...older, ...found.filter(({ message }) => message.seq > newest)].slice(0, limit);
     }
@@ -52,15 +58,24 @@ export class History {
     return page({ ...log, lastSeq, durableSeq }, kept, last < lastSeq && kept.length > 0);
   }
 
+  async #logOf(sessionId: string, range: LogRange): Promise<Log | null> {
+    const log = await this.#state.readLog(sessionId, range);
+    if (log !== null) return log;
+    const end = await this.#archive.endOf(sessionId);
+    if (end === null) return null;
+    const { epoch, lastSeq, isClosed: isOver } = end;
+    return { epoch, lastSeq, durableSeq: lastSeq, firstSeq: lastSeq + 1, messages: [], messageBytes: [], isOver };
+  }
+
   async #before(sessionId: string, floorSeq: number, beforeSeq: number, limit: number): Promise<HistoryPage | null> {
-    const log = await this.#state.readLog(sessionId, { beforeSeq, limit });
+    const log = await this.#logOf(sessionId, { beforeSeq, limit });
     if (log === null) return null;
     let found = measuredOf(log);
     let isExhausted = false;
     const lowest = found[0]?.message.seq ?? Math.min(beforeSeq, log.lastSeq + 1);
     if (found.length < limit && lowest > floorSeq + 1) {
       const wanted = limit - found.length;
-      const older = await this.#durable.readMessages(sessionId, { beforeSeq: lowest, limit: wanted });
+      const older = await this.#archive.readMessages(sessionId, { beforeSeq: lowest, limit: wanted });
       isExhausted = older.length < wanted;
       found = [...older.map(measured), ...found];
     }
@@ -70,6 +85,9 @@ export class History {
     return page(log, kept, first > floorSeq + 1 && !(isExhausted && kept.length === visible.length));
   }
 }
+
+/** The hot log, or where the archive ends; `isOver`: it will never have more. */
+type Log = LogPage & { readonly isOver?: boolean };
 
 /** A message and its bytes as JSON. */
 interface Measured {

@@ -41,7 +41,8 @@ export function enterSession(code: string, guest: NewSeat, ip: string, retryHori
   const join = joinSession(code, guest, retryHorizonMs);
   return (session, context) => {
     const joined = join(session, context);
-    if (!session.approval || joined.outcome.kind !== 'joined') return joined;
+    // Where nobody is yet, nobody can say no: the first to come is host.
+    if (!session.approval || session.seats.length === 0 || joined.outcome.kind !== 'joined') return joined;
     const { now } = context;
     const known = knocksOf(session, now).find(({ newcomer }) => isSameKey(newcomer, guest));
     if (known?.answer?.kind === 'denied') return keep({ kind: 'denied' });

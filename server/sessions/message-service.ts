@@ -106,7 +106,7 @@ export class MessageService {
   }
 }
 
-function sentOf(result: AppendResult | Exclude<FindSendResult, { kind: 'unknown' }>): Sent {
+export function sentOf(result: AppendResult | Exclude<FindSendResult, { kind: 'unknown' }>): Sent {
   switch (result.kind) {
     case 'appended':
     case 'duplicate': {

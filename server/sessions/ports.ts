@@ -41,6 +41,7 @@ export type ChangeResult<O> =
 /** A message as it is accepted, before it has a number. */
 export interface AppendRequest {
   readonly sessionId: string;
+  /** A seat, or `SERVER`. */
   readonly sender: SeatHolder;
   readonly id: string;
   readonly type: string;
@@ -54,6 +55,7 @@ export interface AppendRequest {
 }
 
 export type { LimitCount, LimitRequest };
+export type { DueMail, MailCounts, MailQueue, MailResult, NewMail } from './mail-queue.ts';
 
 /** What a sender learns of a message that was accepted, now or before. */
 export interface Accepted {
@@ -217,7 +219,8 @@ export interface StoredMessage {
 }
 
 export interface StoredSend {
-  readonly participantId: string;
+  /** Null for one of the server itself. */
+  readonly participantId: string | null;
   readonly id: string;
   readonly seq: number;
   readonly sentAt: number;
@@ -282,6 +285,16 @@ export interface TimelineEntry {
   readonly reason: LeaveReason | CloseReason | null;
 }
 
+/** A seat that a user has in a session, or had. */
+export interface StoredSeatOfUser {
+  readonly participantId: string;
+  readonly joinedAt: number;
+  /** The head when the seat was taken: without `shareHistory` the user sees what came after it. */
+  readonly joinedSeq: number;
+  /** Null while the seat lives, and of one that lived when its session closed. `seq`: what is above it was sent later. */
+  readonly left: { readonly at: number; readonly reason: LeaveReason; readonly seq: number } | null;
+}
+
 /** What was counted on one day in UTC. Sums are over what the number beside them counts. */
 export interface DailyAnalytics {
   /** `2026-01-31` */
@@ -336,7 +349,7 @@ export interface DurableStore {
   /** One session, open or closed; null when there is none. A closed one has the seats that lived when it closed. */
   loadSession(sessionId: string, now: number): Promise<StoredSession | null>;
   readMessages(sessionId: string, range: LogRange): Promise<Message[]>;
-  findSend(sessionId: string, participantId: string, id: string): Promise<StoredSend | null>;
+  findSend(sessionId: string, participantId: string | null, id: string): Promise<StoredSend | null>;
   /** Sends since that time, newest first, at most `limit`. */
   recentSends(sessionId: string, since: number, limit: number): Promise<StoredSend[]>;
   /**
@@ -353,6 +366,8 @@ export interface DurableStore {
   listSessions(status: SessionStatus | null, page: PageRequest, now: number): Promise<Page<StoredSession>>;
   /** Sessions in which the user has a seat or had one. */
   sessionsOfUser(userId: string, page: PageRequest, now: number): Promise<Page<StoredSession>>;
+  /** Seats of the user in that session, the latest first, at most 100; empty when the user never took part. */
+  seatsOfUser(sessionId: string, userId: string): Promise<StoredSeatOfUser[]>;
   /** What happened to a session. */
   sessionEvents(sessionId: string, page: PageRequest): Promise<Page<TimelineEntry>>;
   /** Days from the one to the other, both included, as `2026-01-31`; ascending, without those on which nothing was. */
@@ -375,6 +390,10 @@ export interface UnarchivedSession {
   readonly messages: readonly StoredMessage[];
   /** The archive has everything up to here. */
   readonly durableSeq: number;
+  /** What of it the archive has as it is here: not stored again with new messages. */
+  readonly archived: { readonly document: boolean; readonly receipts: boolean };
+  /** How long until its next try, of a session that is set aside: 0 when it has come. Null for any other. */
+  readonly asideMs: number | null;
 }
 
 /**
@@ -388,6 +407,18 @@ export interface ArchiveSource {
   read(sessionId: string, maxMessages: number): Promise<UnarchivedSession | null>;
   /** `more`: something came since, or was left over; it will be taken again. */
   settle(session: UnarchivedSession): Promise<'done' | 'more' | 'gone'>;
+  /** What is named here is stored, and the archive refuses more that was read. The session stays to be taken. */
+  settlePart(session: UnarchivedSession): Promise<'settled' | 'gone'>;
+  /**
+   * Puts off a session that the archive refuses: it is taken again after a minute, and after twice as long each time that
+   * it comes back here, up to ten minutes, for all instances, whatever comes for it meanwhile. `settle` ends that. `news`:
+   * it was not set aside, or for another reason. `gone`: it is another session by now. Epoch null: nobody could read it.
+   */
+  setAside(sessionId: string, epoch: number | null, reason: string): Promise<'news' | 'known' | 'gone'>;
+  /** Ends that of a session that was put back since under a new epoch; of another it changes nothing, and gives false. */
+  release(sessionId: string): Promise<boolean>;
+  /** Sessions that are set aside, in the whole deployment. */
+  countAside(): Promise<number>;
 }
 
 /** The instances that share the state. */

@@ -9,6 +9,7 @@ const CODES = {
   session_closed: 'SESSION_CLOSED',
   not_seated: 'NOT_IN_SESSION',
   not_host: 'FORBIDDEN',
+  kicked: 'FORBIDDEN',
   rejected: 'RESUME_REJECTED',
   denied: 'JOIN_DENIED',
   overdue: 'JOIN_DENIED',
@@ -23,6 +24,7 @@ export type RefusalKind = keyof typeof CODES;
 
 const MESSAGES: Partial<Record<RefusalKind, string>> = {
   not_host: 'Only the host of the session can do this.',
+  kicked: 'You were removed from this session.',
   not_seated: 'This connection holds no seat of a session: create, join or resume one first.',
   session_closed: 'The session is closed: create or join another one.',
   id_reused: 'This id was sent before with another body or type: use a new id for a new message.',

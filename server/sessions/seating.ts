@@ -36,6 +36,8 @@ export interface Caller {
   readonly connection: Connection;
   /** The caller's bucket for limits per address. */
   readonly ip: string;
+  /** Who is signed in; null for a guest. */
+  readonly userId: string | null;
   /** The seat that the connection holds already, if any. */
   readonly seat: HeldSeat | null;
   /** The caller's address as other people may see it. */
@@ -105,9 +107,9 @@ export class Seating {
   async create(caller: Caller, input: CreateInput): Promise<Seated> {
     const { state, events, codes, newId, logger } = this.#options;
     const { capacity, metadata, approval, shareHistory } = input;
-    const keyHash = input.key === null ? null : hashKey('create', '', input.key);
+    const keyHash = input.key === null ? null : hashKey('create', '', input.key, caller.userId);
     await this.#assertFree(caller, keyHash);
-    const { token, newcomer } = this.#newcomer(input.name, keyHash);
+    const { token, newcomer } = this.#newcomer(caller, input.name, keyHash);
     return codes.tryFresh(async (code, issuedAt) => {
       const fresh = { id: newId(), now: issuedAt, capacity, approval, shareHistory, metadata, code };
       const document = openSession(fresh, newcomer);
@@ -128,9 +130,9 @@ export class Seating {
   async join(caller: Caller, input: JoinInput): Promise<Seated> {
     const { state, guard, announcer, metrics, retryHorizonMs } = this.#options;
     const code = normalizeCode(input.code);
-    const keyHash = input.key === null || code === null ? null : hashKey('join', code, input.key);
+    const keyHash = input.key === null || code === null ? null : hashKey('join', code, input.key, caller.userId);
     await this.#assertFree(caller, keyHash);
-    const { token, newcomer } = this.#newcomer(input.name, keyHash);
+    const { token, newcomer } = this.#newcomer(caller, input.name, keyHash);
     const kept = keyHash === null ? null : await state.findByKey(keyHash);
     if (kept !== null) {
       const seated = await this.#retake(caller, kept, newcomer, token);
@@ -166,10 +168,10 @@ export class Seating {
   }
 
   /** A participant returns on a new connection: what it missed, and what nobody has any more. Throws `RESUME_REJECTED`. */
-  async resume(connection: Connection, input: ResumeInput): Promise<Events['session:resumed']> {
+  async resume(connection: Connection, userId: string | null, input: ResumeInput): Promise<Events['session:resumed']> {
     const { state, announcer, metrics, retryHorizonMs, instanceId, logger } = this.#options;
     const { sessionId, participantId, resumeToken } = input;
-    const request = { seatId: participantId, tokenHash: hashToken(resumeToken), userId: null, instance: instanceId };
+    const request = { seatId: participantId, tokenHash: hashToken(resumeToken), userId, instance: instanceId };
     const result = await state.change(sessionId, resumeSeat(request, retryHorizonMs), (outcome, snapshot) => {
       if (outcome.kind === 'rejected') return;
       announcer.taken(connection, outcome.seat, outcome.kind === 'resumed' && outcome.wasAway, snapshot);
@@ -209,10 +211,10 @@ export class Seating {
     throw new TandemError('ALREADY_IN_SESSION', 'This connection has an open session: leave it first.');
   }
 
-  #newcomer(name: string | null, keyHash: string | null): { token: string; newcomer: NewSeat } {
+  #newcomer({ userId }: Caller, name: string | null, keyHash: string | null): { token: string; newcomer: NewSeat } {
     const { newId, instanceId } = this.#options;
     const token = newResumeToken();
-    const newcomer = { id: newId(), name, userId: null, tokenHash: hashToken(token), keyHash, instance: instanceId };
+    const newcomer = { id: newId(), name, userId, tokenHash: hashToken(token), keyHash, instance: instanceId };
     return { token, newcomer };
   }
 

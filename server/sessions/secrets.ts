@@ -10,7 +10,8 @@ export function hashToken(token: string): string {
   return createHash('sha256').update(token).digest('base64url');
 }
 
-/** A key belongs to one command, and for a join to one code: the same key elsewhere is another one. */
-export function hashKey(command: 'create' | 'join', code: string, key: string): string {
-  return createHash('sha256').update(`${command}\n${code}\n${key}`).digest('base64url');
+/** A key belongs to one command, one user, and for a join to one code: the same key elsewhere is another one. */
+export function hashKey(command: 'create' | 'join', code: string, key: string, userId: string | null): string {
+  const owner = userId === null ? '' : `\n${userId}`;
+  return createHash('sha256').update(`${command}\n${code}\n${key}${owner}`).digest('base64url');
 }

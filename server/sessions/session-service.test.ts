@@ -180,7 +180,7 @@ describe('the session service', () => {
         await meanwhile();
         return readLog(...args);
       };
-      return domain.seating.resume({ id: 'ann again' }, { ...input, ...position });
+      return domain.seating.resume({ id: 'ann again' }, null, { ...input, ...position });
     }
 
     it('is rejected when the seat went to a later connection while it was read', async () => {

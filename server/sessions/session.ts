@@ -23,6 +23,8 @@ export interface SessionDocument {
   /** Seats in the order in which they were taken; those of a closed session stay, for reading. */
   readonly seats: readonly Seat[];
   readonly closed: { readonly reason: CloseReason; readonly at: number } | null;
+  /** Signed-in users who were kicked, oldest first: none of their devices comes back. Absent while there is none. */
+  readonly kickedUsers?: readonly string[];
   /** Who asked to come in, oldest first; absent when nobody did. A restart forgets them. See knocks.ts. */
   readonly knocks?: readonly Knock[];
 }
@@ -77,6 +79,14 @@ export interface SeatHolder {
   readonly generation: number;
 }
 
+/** The server itself speaks: no seat has this id, which are UUIDs. */
+export const SERVER: SeatHolder = { seatId: 'server', generation: 0 };
+
+/** Who that is to the archive, where the server itself is nobody. */
+export function participantOf(senderId: string): string | null {
+  return senderId === SERVER.seatId ? null : senderId;
+}
+
 export interface EndedSeat {
   readonly seat: Seat;
   readonly reason: LeaveReason;
@@ -126,7 +136,11 @@ export interface NewSeat {
   instance: string;
 }
 
-export function openSession(input: NewSession, host: NewSeat): SessionDocument {
+/** Users who were kicked that a session remembers; so many times its capacity have been kicked by then. */
+const MAX_KICKED_USERS = 200;
+
+/** Without a host: for participants to come, of whom the first is host. */
+export function openSession(input: NewSession, host: NewSeat | null): SessionDocument {
   const { id, now, capacity, approval, shareHistory, metadata, code } = input;
   return {
     id,
@@ -139,7 +153,7 @@ export function openSession(input: NewSession, host: NewSeat): SessionDocument {
     metadata,
     code,
     everPaired: false,
-    seats: [seatOf(host, 'host', { now, lastSeq: 0, lastActivityAt: now })],
+    seats: host === null ? [] : [seatOf(host, 'host', { now, lastSeq: 0, lastActivityAt: now })],
     closed: null,
   };
 }
@@ -169,11 +183,17 @@ export function heldSeat(session: SessionDocument, holder: SeatHolder): Seat | u
   return seat?.generation === holder.generation ? seat : undefined;
 }
 
+export function isKicked({ kickedUsers }: SessionDocument, userId: string | null): boolean {
+  return userId !== null && (kickedUsers ?? []).includes(userId);
+}
+
 export type JoinOutcome =
   /** `isFirst`: no second participant ever arrived before. */
   | { kind: 'joined'; seat: Seat; paired: boolean; isFirst: boolean }
   | { kind: 'retaken'; seat: Seat; wasAway: boolean }
   | { kind: 'code_dead' }
+  /** This user was kicked. */
+  | { kind: 'kicked' }
   | { kind: 'session_full' }
   | { kind: 'session_locked' }
   | { kind: 'session_closed' };
@@ -184,6 +204,7 @@ export function joinSession(code: string, guest: NewSeat, retryHorizonMs: number
     const own = keptSeat(session, guest.keyHash, context.now, retryHorizonMs);
     if (own !== undefined) return retake(session, own, guest);
     if (session.code?.value !== code || session.code.expiresAt <= context.now) return keep({ kind: 'code_dead' });
+    if (isKicked(session, guest.userId)) return keep({ kind: 'kicked' });
     if (session.closed !== null) return keep({ kind: 'session_closed' });
     if (session.locked) return keep({ kind: 'session_locked' });
     if (isFull(session)) return keep({ kind: 'session_full' });
@@ -224,6 +245,7 @@ export type ResumeOutcome =
 export interface ResumeRequest {
   seatId: string;
   tokenHash: string;
+  /** Who is signed in on the connection. A seat that nobody signed in took is resumed by whoever has its token. */
   userId: string | null;
   instance: string;
 }
@@ -232,9 +254,8 @@ export function resumeSeat(request: ResumeRequest, retryHorizonMs: number): Rule
   return (session, { now }) => {
     const seat = findSeat(session, request.seatId);
     // The hashes are compared as text: they tell nothing of the tokens, so the time that it takes tells nothing either.
-    if (seat === undefined || seat.tokenHash !== request.tokenHash || seat.userId !== request.userId) {
-      return keep({ kind: 'rejected' });
-    }
+    if (seat === undefined || seat.tokenHash !== request.tokenHash) return keep({ kind: 'rejected' });
+    if (seat.userId !== null && seat.userId !== request.userId) return keep({ kind: 'rejected' });
     if (session.closed !== null) {
       return keep(now < session.closed.at + retryHorizonMs ? { kind: 'reading', seat } : { kind: 'rejected' });
     }
@@ -287,15 +308,55 @@ export type KickOutcome =
 
 /** Seat, token and the current code die for good: who was kicked may know the code. */
 export function kickParticipant(holder: SeatHolder, targetId: string): Rule<KickOutcome> {
-  return asHost<KickOutcome>(holder, (session, { now }, host) => {
-    if (targetId === host.id) return keep({ kind: 'own_seat' });
-    const target = findSeat(session, targetId);
-    if (target === undefined) return keep({ kind: 'no_such_participant' });
-    const seats = session.seats.filter((seat) => seat.id !== targetId);
-    return lasting({ ...session, seats, code: null }, { kind: 'kicked', seat: target }, [
-      { seat: target, reason: 'kicked', at: now },
-    ]);
-  });
+  return asHost<KickOutcome>(holder, (session, { now }, host) =>
+    targetId === host.id ? keep({ kind: 'own_seat' }) : kick(session, targetId, now),
+  );
+}
+
+export type OperatorRefusal = { kind: 'session_closed' };
+
+export type RemoveOutcome =
+  | OperatorRefusal
+  | { kind: 'no_such_participant' }
+  /** `newHost`: who is host now, because the host was kicked; `closed`: nobody is left. */
+  | { kind: 'kicked'; seat: Seat; newHost: Seat | null; closed: CloseReason | null };
+
+/** A kick by who stands above the host, who can be kicked too. */
+export function removeParticipant(targetId: string): Rule<RemoveOutcome> {
+  return (session, { now }): Decision<RemoveOutcome> => {
+    if (session.closed !== null) return keep({ kind: 'session_closed' });
+    const kicked = kick(session, targetId, now);
+    if (kicked.kind === 'keep') return kicked;
+    const { document, ended, outcome } = kicked;
+    const [first, ...others] = document.seats;
+    if (first === undefined) {
+      const closed = { ...document, closed: { reason: 'empty', at: now } } as const;
+      return lasting(closed, { ...outcome, newHost: null, closed: 'empty' }, ended);
+    }
+    if (outcome.seat.role !== 'host') return lasting(document, { ...outcome, newHost: null, closed: null }, ended);
+    const newHost: Seat = { ...first, role: 'host' };
+    return lasting({ ...document, seats: [newHost, ...others] }, { ...outcome, newHost, closed: null }, ended);
+  };
+}
+
+function kick(
+  session: SessionDocument,
+  targetId: string,
+  now: number,
+):
+  | (Decision<{ kind: 'no_such_participant' }> & { kind: 'keep' })
+  | (Decision<{ kind: 'kicked'; seat: Seat }> & { kind: 'change' }) {
+  const target = findSeat(session, targetId);
+  if (target === undefined) return { kind: 'keep', outcome: { kind: 'no_such_participant' } };
+  const seats = session.seats.filter((seat) => seat.id !== targetId);
+  const { userId } = target;
+  const kickedUsers =
+    userId === null || isKicked(session, userId)
+      ? {}
+      : { kickedUsers: [...(session.kickedUsers ?? []), userId].slice(-MAX_KICKED_USERS) };
+  return lasting({ ...session, ...kickedUsers, seats, code: null }, { kind: 'kicked', seat: target }, [
+    { seat: target, reason: 'kicked', at: now },
+  ]);
 }
 
 export type LockOutcome = HostRefusal | { kind: 'locked'; changed: boolean };
@@ -323,6 +384,10 @@ export type CloseOutcome = HostRefusal | { kind: 'closed' };
 export function closeByHost(holder: SeatHolder): Rule<CloseOutcome> {
   return asHost<CloseOutcome>(holder, (session, { now }) => closeSession(session, 'closed', now));
 }
+
+/** By who stands above the host. */
+export const closeByOperator: Rule<OperatorRefusal | { kind: 'closed' }> = (session, { now }) =>
+  session.closed === null ? closeSession(session, 'closed', now) : keep({ kind: 'session_closed' });
 
 /** Closed for ever; the seats stay, for reading. */
 export function closeSession(session: SessionDocument, reason: CloseReason, now: number): Decision<{ kind: 'closed' }> {

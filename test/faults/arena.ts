@@ -7,14 +7,16 @@ import type { Pair } from './clients.ts';
 import { Deployment } from './deployment.ts';
 import type { DeploymentOptions } from './deployment.ts';
 import { EXPECTED } from './evidence.ts';
-import type { Evidence, Expectations, SessionEvidence } from './evidence.ts';
+import type { Evidence, Expectations, SessionEvidence, Standing } from './evidence.ts';
 import { Talking } from './recorder.ts';
-import { readPostgres, readRedisLog } from './stores.ts';
+import { readPostgres, readPostgresStanding, readRedisLog, readRedisStanding } from './stores.ts';
+import { SERVER } from './system-checks.ts';
 import type { Verdict } from './verdict.ts';
 
 /** Far beyond what a healed deployment needs: they decide how long a failing run takes. */
 const SETTLE_MS = 30_000;
 const ARCHIVE_MS = 15_000;
+const HISTORY_MS = 5_000;
 
 export interface ArenaOptions extends DeploymentOptions {
   readonly pairs: number;
@@ -30,6 +32,8 @@ export class Arena {
   readonly startedAt = performance.now();
   /** What a scenario itself found wrong. */
   readonly complaints: string[] = [];
+  /** What a scenario measured, in words. */
+  readonly figures: string[] = [];
   readonly #perSecond: number;
   #talking: Talking | null = null;
 
@@ -106,7 +110,14 @@ export class Arena {
     this.deployment.heal();
     for (const { network } of this.clients.placed) network.heal();
     const sessions: SessionEvidence[] = [];
-    for (const pair of this.clients.pairs) sessions.push(await this.#evidenceOf(pair));
+    for (const pair of this.clients.pairs) {
+      try {
+        sessions.push(await this.#evidenceOf(pair));
+      } catch (error) {
+        // The others are judged all the same.
+        this.complaints.push(`${pair.sessionId} cannot be judged: ${String(error)}`);
+      }
+    }
     const evidence: Evidence = {
       startedAt: this.startedAt,
       sessions,
@@ -140,10 +151,23 @@ export class Arena {
 
     const { redisCommand, databaseUrl } = this.deployment;
     const histories = new Map<string, SessionEvidence['log']>();
-    for (const recorder of recorders) histories.set(recorder.record.client, await recorder.history());
+    for (const recorder of recorders) {
+      // Nothing to read is what the checker then finds, and says of whom.
+      const history = eventually(() => recorder.history(), HISTORY_MS).catch((error: unknown) => {
+        this.complaints.push(`${recorder.record.client} cannot read its history: ${String(error)}`);
+        return [];
+      });
+      histories.set(recorder.record.client, await history);
+    }
+    const head = await teller.head();
+    const standings = new Map<string, Partial<Standing> | null>([[SERVER, head]]);
+    for (const { record, epoch } of recorders) standings.set(record.client, { epoch });
+    if (redisCommand !== null) standings.set('Redis', await readRedisStanding(redisCommand, sessionId));
+    if (databaseUrl !== null) standings.set('Postgres', await readPostgresStanding(databaseUrl, sessionId));
     return {
       sessionId,
-      ...(await teller.head()),
+      ...head,
+      standings,
       // The host took its seat when the session began.
       log: histories.get(host.recorder.record.client) ?? [],
       records: recorders.map(({ record }) => record),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { check } from './checker.ts';
-import { ANSWERED, evidenceOf, HEARD, invoke, message, ok, seen, unknown } from './made-up-run.ts';
+import { ANSWERED, evidenceOf, HEARD, invoke, message, ok, seen, standings, unknown } from './made-up-run.ts';
 import type { Run } from './made-up-run.ts';
 import type { Entry } from './record.ts';
 import type { Fate, Invariant } from './verdict.ts';
@@ -235,6 +235,17 @@ const wrong: [Invariant, string, Run, Fate?][] = [
   ['I8', 'Postgres lacks a message', { session: { postgres: TWO } }],
   ['I8', 'Postgres has another body', { session: { postgres: [...TWO, message(3, 'one-3', { body: 'other' })] } }],
   ['I8', 'Postgres has one that the log has not', { session: { postgres: [...TWO, message(3), message(4, 'one-4')] } }],
+  [
+    'I8',
+    'Postgres has another order',
+    { session: { postgres: [message(1), message(2, 'one-3'), message(3, 'one-2')] } },
+  ],
+  [
+    'I8',
+    'Postgres names another sender',
+    { session: { postgres: [...TWO, message(3, 'one-3', { from: 'seat-two' })] } },
+  ],
+  ['I8', 'Postgres has nothing', { session: { postgres: [] } }],
   ['I8', 'the archive stopped below the head', { session: { durableSeq: 2 } }],
   [
     'I9',
@@ -250,6 +261,26 @@ const wrong: [Invariant, string, Run, Fate?][] = [
   ['I10', 'a client reads a history that ends early', { session: { histories: new Map([['two', TWO]]) } }],
   ['I10', 'the head is above the log', { session: { lastSeq: 4 } }],
   ['I10', 'Redis ends early', { session: { redis: TWO.map(({ seq, id }) => ({ seq, id })) } }],
+  ['I10', 'Redis has a hole', { session: { redis: [1, 3, 4].map((seq) => ({ seq, id: `one-${seq}` })) } }],
+  [
+    'I10',
+    'Redis goes on after the head',
+    { session: { redis: [1, 2, 3, 4].map((seq) => ({ seq, id: `one-${seq}` })) } },
+  ],
+  ['I10', 'Redis has lost the session', { session: { standings: standings({ Redis: null }) } }],
+  ['I10', 'Redis has another epoch', { session: { standings: standings({ Redis: { epoch: 2 } }) } }],
+  ['I10', 'Redis has another head', { session: { standings: standings({ Redis: { lastSeq: 4 } }) } }],
+  ['I10', 'Redis takes less for archived', { session: { standings: standings({ Redis: { durableSeq: 2 } }) } }],
+  ['I10', 'Redis lacks a seat', { session: { standings: standings({ Redis: { seats: ['seat-one'] } }) } }],
+  ['I10', 'Postgres lacks the session', { session: { standings: standings({ Postgres: null }) } }],
+  ['I10', 'Postgres has another epoch', { session: { standings: standings({ Postgres: { epoch: 2 } }) } }],
+  ['I10', 'Postgres has another head', { session: { standings: standings({ Postgres: { lastSeq: 2 } }) } }],
+  [
+    'I10',
+    'Postgres has a seat that ended',
+    { session: { standings: standings({ Postgres: { seats: ['seat-one', 'seat-two', 'seat-three'] } }) } },
+  ],
+  ['I10', 'a client goes on under an epoch that is over', { session: { standings: standings({ one: { epoch: 0 } }) } }],
   ['I10', 'Redis has another message', { session: { redis: [{ seq: 3, id: 'one-9' }] } }],
 ];
 

@@ -23,6 +23,8 @@ export interface DeploymentOptions {
   readonly instances: number;
   readonly redis?: RedisServerOptions;
   readonly env?: Environment;
+  /** What all instances run at first, in place of what this checkout was built to. */
+  readonly main?: string;
 }
 
 /** Everything that a run needs beside its clients, with a proxy between each instance and each single server. */
@@ -106,7 +108,10 @@ async function addEmbedded(parts: Parts, { env = {} }: DeploymentOptions): Promi
   parts.instances.push(new Instance('instance-0', data.dir, env));
 }
 
-async function addServers(parts: Parts, { hotState, instances, redis, env = {} }: DeploymentOptions): Promise<void> {
+async function addServers(
+  parts: Parts,
+  { hotState, instances, redis, env = {}, main }: DeploymentOptions,
+): Promise<void> {
   const postgres = await startPostgres();
   parts.postgres = postgres;
   parts.closers.push(() => postgres.stop());
@@ -126,7 +131,7 @@ async function addServers(parts: Parts, { hotState, instances, redis, env = {} }
       ...(await redisEnv()),
       ...env,
     };
-    parts.instances.push(new Instance(`instance-${index}`, data.dir, own));
+    parts.instances.push(new Instance(`instance-${index}`, data.dir, own, main));
   }
 }
 

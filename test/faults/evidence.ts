@@ -1,6 +1,16 @@
 import type { Message } from '../../protocol/session.ts';
 import type { ClientRecord } from './record.ts';
 
+/** What a store, or the server, says of a session beside its messages. */
+export interface Standing {
+  readonly epoch: number;
+  readonly lastSeq: number;
+  /** Null where it is not kept: Postgres is what it speaks of. */
+  readonly durableSeq: number | null;
+  /** Participants that have a seat, in the order of their ids. */
+  readonly seats: readonly string[];
+}
+
 /** What there is of one session once everything is healed and quiet. */
 export interface SessionEvidence {
   readonly sessionId: string;
@@ -16,6 +26,8 @@ export interface SessionEvidence {
   readonly redis: readonly { readonly seq: number; readonly id: string | null }[] | null;
   /** The rows, ascending. Null: not looked at. */
   readonly postgres: readonly Message[] | null;
+  /** What each that was asked says of the session, by its name: the server, each client, Redis, Postgres. */
+  readonly standings: ReadonlyMap<string, Partial<Standing> | null>;
 }
 
 /** What became of one process of the server. */

@@ -12,6 +12,8 @@ export class Instance {
   readonly name: string;
   /** What a balancer's health check would have found: false from the moment that it is told to end. */
   isAccepting = false;
+  /** What its next start runs; undefined is what this checkout was built to. */
+  main: string | undefined;
   readonly #dataDir: string;
   readonly #env: Environment;
   readonly #exits: { at: number; code: number | null; isPlanned: boolean }[] = [];
@@ -20,8 +22,9 @@ export class Instance {
   #isEndPlanned = false;
   #sampler: NodeJS.Timeout | undefined;
 
-  constructor(name: string, dataDir: string, env: Environment) {
+  constructor(name: string, dataDir: string, env: Environment, main?: string) {
     this.name = name;
+    this.main = main;
     this.#dataDir = dataDir;
     this.#env = env;
   }
@@ -36,7 +39,7 @@ export class Instance {
   }
 
   async start(): Promise<void> {
-    const server = await spawnServer(this.#dataDir, this.#env);
+    const server = await spawnServer(this.#dataDir, this.#env, this.main);
     this.#server = server;
     this.#isEndPlanned = false;
     this.isAccepting = true;

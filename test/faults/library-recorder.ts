@@ -65,6 +65,10 @@ export class LibraryRecorder implements Recorder {
     return this.#client.connection.kind === 'online' || this.#client.connection.kind === 'draining';
   }
 
+  get epoch(): number {
+    return this.#session.info.epoch;
+  }
+
   say(body?: JsonValue): string {
     this.#count += 1;
     const id = `${this.record.client}-${String(this.#count).padStart(6, '0')}`;

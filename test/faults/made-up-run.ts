@@ -1,7 +1,8 @@
 import type { Message } from '../../protocol/session.ts';
 import { EXPECTED } from './evidence.ts';
-import type { Evidence, Expectations, ProcessEvidence, SessionEvidence } from './evidence.ts';
+import type { Evidence, Expectations, ProcessEvidence, SessionEvidence, Standing } from './evidence.ts';
 import type { ClientRecord, Entry } from './record.ts';
+import { SERVER } from './system-checks.ts';
 
 /** A run of two clients in which nothing went wrong: `one` talks as a stock client, `two` listens with the library. */
 const HOST = 'seat-one';
@@ -34,6 +35,18 @@ export const ANSWERED: Entry[] = SENT.flatMap((id, index) => [
   ok(id, index + 1, 1_000 * (index + 1) + 10),
 ]);
 export const HEARD: Entry[] = [seen(1, 1_020), seen(2, 2_020), seen(3, 3_020)];
+
+/** What all say of the session, but for what `own` makes of the word of one of them. */
+export function standings(own: Readonly<Record<string, Partial<Standing> | null>> = {}): SessionEvidence['standings'] {
+  const seats = [HOST, 'seat-two'];
+  return new Map<string, Partial<Standing> | null>([
+    [SERVER, { epoch: 1, lastSeq: 3, durableSeq: 3, seats }],
+    ['one', { epoch: 1 }],
+    ['Redis', { epoch: 1, lastSeq: 3, durableSeq: 3, seats }],
+    ['Postgres', { epoch: 1, lastSeq: 3, durableSeq: null, seats }],
+    ...Object.entries(own),
+  ]);
+}
 
 export interface Run {
   one?: Entry[];
@@ -92,6 +105,7 @@ export function evidenceOf({
         ]),
         redis: log.map(({ seq, id }) => ({ seq, id })),
         postgres: log,
+        standings: session === undefined ? standings() : new Map(),
         ...session,
       },
     ],

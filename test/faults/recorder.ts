@@ -16,6 +16,8 @@ export interface Recorder {
   /** Highest seq up to which the client has everything, announced gaps included. */
   readonly completeSeq: number;
   readonly isOnline: boolean;
+  /** Of the session, as far as this client was told. */
+  readonly epoch: number;
   /** Queues one message under an id of its own, and keeps at it until it has an outcome; gives the id. */
   say(body?: JsonValue): string;
   /** Called after each acknowledgement. */

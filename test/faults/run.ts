@@ -27,6 +27,11 @@ async function runAll(options: ScheduleOptions): Promise<string[]> {
   console.log(`seed ${options.seed}`);
   for (const round of schedule(SCENARIOS, options)) {
     for (const planned of round) {
+      const lacks = planned.scenario.lacks?.(planned.options) ?? null;
+      if (lacks !== null) {
+        console.log(`\n${planned.scenario.name} is left out: ${lacks}`);
+        continue;
+      }
       if (!(await isGood(planned))) failed.push(`  ${commandFor(planned)}`);
     }
     if (performance.now() >= endsAt) break;
@@ -39,8 +44,9 @@ async function isGood(planned: Planned): Promise<boolean> {
   const startedAt = performance.now();
   console.log(`\n${scenario.name} on ${hotState}, seed ${seed}: ${scenario.what}`);
   try {
-    const { verdict, complaints, isGood: good } = await play(planned);
+    const { verdict, complaints, figures, isGood: good } = await play(planned);
     console.log(String(verdict));
+    for (const figure of figures) console.log(`measured: ${figure}`);
     for (const complaint of complaints) console.log(`complaint: ${complaint}`);
     console.log(`${good ? 'good' : 'BAD'} after ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
     return good;
@@ -50,6 +56,10 @@ async function isGood(planned: Planned): Promise<boolean> {
   }
 }
 
-function commandFor({ scenario, hotState, seed }: Planned): string {
-  return `npm run test:faults -- --only ${scenario.name} --state ${hotState} --seed ${seed}`;
+function commandFor({ scenario, hotState, seed, options: { count, isLong, other } }: Planned): string {
+  const words = [`npm run test:faults -- --only ${scenario.name} --state ${hotState} --seed ${seed}`];
+  if (count !== null) words.push(`--count ${count}`);
+  if (isLong) words.push('--long');
+  if (other !== null) words.push(`--other ${other}`);
+  return words.join(' ');
 }

@@ -4,6 +4,18 @@ import type { HotState } from './deployment.ts';
 import type { Expectations } from './evidence.ts';
 import type { ClientRecord } from './record.ts';
 
+/** What the command line may ask of a scenario. */
+export interface RunOptions {
+  /** How often the fault is done, where it is done several times; null: as often as the scenario does by itself. */
+  readonly count: number | null;
+  /** Faults last as long as the table of faults says, and not only as long as it takes to see what they do. */
+  readonly isLong: boolean;
+  /** Directory of another version of the server, built. */
+  readonly other: string | null;
+}
+
+export const PLAIN_RUN: RunOptions = { count: null, isLong: false, other: null };
+
 /** One row of the table of faults. */
 export interface Scenario {
   /** `F1`, `F2` … */
@@ -11,10 +23,12 @@ export interface Scenario {
   readonly what: string;
   /** What it can run on; the first is what it runs on unless another is asked for. */
   readonly hotStates: readonly HotState[];
-  arena(hotState: HotState): ArenaOptions;
+  arena(hotState: HotState, options: RunOptions): ArenaOptions;
+  /** Why it cannot be done with these options; null when it can. */
+  lacks?(options: RunOptions): string | null;
   readonly expected?: Partial<Expectations>;
   /** Everybody talks already. Does the fault, heals it, and demands of the arena what is particular to it. */
-  run(arena: Arena, random: Random): Promise<void>;
+  run(arena: Arena, random: Random, options: RunOptions): Promise<void>;
 }
 
 /** What most scenarios need: three instances, or the only one that there can be. */

@@ -42,6 +42,30 @@ describe('schedule', () => {
     expect(rounds(1, [])[0]?.[0]).toContain(String(FRESH));
   });
 
+  it('gives what a scenario may be asked for with each of them', () => {
+    const options = (...args: string[]) => parseOptions(args, () => FRESH).run;
+    expect(options()).toEqual({ count: null, isLong: false, other: null });
+    expect(options('--count', '100', '--long', '--other', 'before')).toEqual({
+      count: 100,
+      isLong: true,
+      other: 'before',
+    });
+    expect(options('--minutes', '5').isLong).toBe(false);
+    expect(options('--minutes', '60').isLong).toBe(true);
+    const [planned] = schedule(
+      SCENARIOS,
+      parseOptions(['--count', '7'], () => FRESH),
+    ).next().value;
+    expect(planned?.options.count).toBe(7);
+  });
+
+  it('says in words what a scenario lacks', () => {
+    const twoVersions = SCENARIOS.find(({ name }) => name === 'F20');
+    const lacks = (other: string | null) => twoVersions?.lacks?.({ count: null, isLong: false, other });
+    expect(lacks(null)).toContain('--other <directory>');
+    expect(lacks(import.meta.dirname)).toContain('no built server');
+  });
+
   it.each([
     [['--only', 'F99'], 'expected scenarios'],
     [['--only', 'F7', '--state', 'embedded'], 'none of these scenarios runs on embedded'],
@@ -49,6 +73,7 @@ describe('schedule', () => {
     [['--seed', ''], 'expected a whole number for --seed'],
     [['--minutes', '0'], 'expected a number above 0 for --minutes'],
     [['--state', 'disk'], 'expected one of embedded'],
+    [['--count', 'many'], 'expected a whole number for --count'],
     [['--speed', '1'], '--speed'],
   ])('refuses %j', (args, complaint) => {
     expect(() => rounds(1, args)).toThrow(UsageError);

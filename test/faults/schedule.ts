@@ -1,7 +1,7 @@
 import { parseArgs, types } from 'node:util';
 import { Random } from '../support/random.ts';
 import type { HotState } from './deployment.ts';
-import type { Scenario } from './scenario.ts';
+import type { RunOptions, Scenario } from './scenario.ts';
 
 export interface ScheduleOptions {
   readonly seed: number;
@@ -11,10 +11,18 @@ export interface ScheduleOptions {
   readonly minutes: number | null;
   /** Instead of what each scenario would choose. */
   readonly hotState: HotState | null;
+  readonly run: RunOptions;
 }
 
-export const USAGE =
-  'usage: npm run test:faults -- [--seed <n>] [--only F1,F4] [--minutes <n>] [--state embedded|redis|sentinel|cluster]';
+export const USAGE = [
+  'usage: npm run test:faults -- [--seed <n>] [--only F1,F4] [--minutes <n>] [--state embedded|redis|sentinel|cluster]',
+  '  --count <n>          how often a fault is done that is done several times',
+  '  --long               faults last as long as they are meant to; so they do with 30 minutes or more',
+  '  --other <directory>  another version of the server, built, for two versions side by side',
+].join('\n');
+
+/** A run of so many minutes has the time for faults in their full length. */
+const LONG_RUN_MINUTES = 30;
 
 const HOT_STATES: readonly HotState[] = ['embedded', 'redis', 'sentinel', 'cluster'];
 
@@ -23,16 +31,22 @@ export class UsageError extends Error {}
 
 /** Throws `UsageError`. */
 export function parseOptions(args: readonly string[], freshSeed: () => number): ScheduleOptions {
-  const { seed, only, minutes, state } = parseWords(args);
+  const { seed, only, minutes, state, count, long, other } = parseWords(args);
   const hotState = HOT_STATES.find((known) => known === state);
   if (state !== undefined && hotState === undefined) {
     throw new UsageError(`expected one of ${HOT_STATES.join(', ')} for --state, got ${state}`);
   }
+  const duration = minutes === undefined ? null : positive('--minutes', minutes);
   return {
     seed: seed === undefined ? freshSeed() : whole('--seed', seed),
     only: only === undefined ? [] : only.split(',').map((name) => name.trim().toUpperCase()),
-    minutes: minutes === undefined ? null : positive('--minutes', minutes),
+    minutes: duration,
     hotState: hotState ?? null,
+    run: {
+      count: count === undefined ? null : whole('--count', count),
+      isLong: long === true || (duration ?? 0) >= LONG_RUN_MINUTES,
+      other: other ?? null,
+    },
   };
 }
 
@@ -41,6 +55,7 @@ export interface Planned {
   readonly scenario: Scenario;
   readonly hotState: HotState;
   readonly seed: number;
+  readonly options: RunOptions;
 }
 
 /**
@@ -49,12 +64,12 @@ export interface Planned {
  */
 export function* schedule(
   scenarios: readonly Scenario[],
-  { seed, only, hotState }: ScheduleOptions,
+  { seed, only, hotState, run }: ScheduleOptions,
 ): Generator<readonly Planned[], never> {
   const unknown = only.filter((name) => !scenarios.some((scenario) => scenario.name === name));
   const names = scenarios.map(({ name }) => name).join(', ');
   if (unknown.length > 0) throw new UsageError(`expected scenarios (${names}), got ${unknown.join(', ')}`);
-  const chosen = scenarios.flatMap((scenario): Omit<Planned, 'seed'>[] => {
+  const chosen = scenarios.flatMap((scenario): Omit<Planned, 'seed' | 'options'>[] => {
     if (only.length > 0 && !only.includes(scenario.name)) return [];
     const state = hotState ?? scenario.hotStates[0];
     return state !== undefined && scenario.hotStates.includes(state) ? [{ scenario, hotState: state }] : [];
@@ -63,7 +78,7 @@ export function* schedule(
 
   const seeds = new Random(seed);
   for (let roundSeed = seed; ; roundSeed = seeds.below(2 ** 31)) {
-    yield shuffled(chosen, new Random(roundSeed)).map((planned) => ({ ...planned, seed: roundSeed }));
+    yield shuffled(chosen, new Random(roundSeed)).map((planned) => ({ ...planned, seed: roundSeed, options: run }));
   }
 }
 
@@ -77,7 +92,8 @@ function shuffled<T>(items: readonly T[], random: Random): T[] {
 function parseWords(args: readonly string[]) {
   try {
     const text = { type: 'string' } as const;
-    return parseArgs({ args: [...args], options: { seed: text, only: text, minutes: text, state: text } }).values;
+    const texts = { seed: text, only: text, minutes: text, state: text, count: text, other: text };
+    return parseArgs({ args: [...args], options: { ...texts, long: { type: 'boolean' } } }).values;
   } catch (cause) {
     throw new UsageError(types.isNativeError(cause) ? cause.message : 'unreadable options', { cause });
   }

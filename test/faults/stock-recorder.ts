@@ -103,6 +103,10 @@ export class StockRecorder implements Recorder {
     return this.#isServed && this.#socket.connected;
   }
 
+  get epoch(): number {
+    return this.#epoch;
+  }
+
   auth(): HandshakeAuth {
     const lastSeq = this.#known.completeSeq;
     const lastId = this.#known.idAt(lastSeq);
@@ -131,7 +135,7 @@ export class StockRecorder implements Recorder {
   async settled(lastSeq: number, deadlineMs: number): Promise<void> {
     const what = () =>
       `${this.record.client} has ${this.completeSeq} of ${lastSeq} messages and ${this.#pending.size} unsettled sends` +
-      (this.isOnline ? '' : ', and is offline');
+      (this.isOnline ? '' : `, and is ${this.#offline()}`);
     const isSettled = () => this.#pending.size === 0 && this.completeSeq >= lastSeq;
     const arrived = async () => {
       while (!isSettled()) await new Promise<void>((resolve) => (this.#wake = resolve));
@@ -141,10 +145,12 @@ export class StockRecorder implements Recorder {
     await within(deadlineMs, what, arrived());
   }
 
-  /** The head as the server tells it now. Rejects when the client is offline. */
-  async head(): Promise<{ epoch: number; lastSeq: number; durableSeq: number }> {
+  /** What the server tells of the session now. Rejects when the client is offline. */
+  async head(): Promise<{ epoch: number; lastSeq: number; durableSeq: number; seats: string[] }> {
+    if (!this.#socket.connected) throw new Error(`${this.record.client} is ${this.#offline()}`);
     const { session } = await request(this.#socket, 'session:get', {});
-    return { epoch: session.epoch, lastSeq: session.lastSeq, durableSeq: session.durableSeq };
+    const { epoch, lastSeq, durableSeq, participants } = session;
+    return { epoch, lastSeq, durableSeq, seats: participants.map(({ id }) => id).sort() };
   }
 
   async history(): Promise<Message[]> {
@@ -155,6 +161,12 @@ export class StockRecorder implements Recorder {
       if (!page.hasMore) return messages;
       afterSeq = page.messages.at(-1)?.seq ?? afterSeq;
     }
+  }
+
+  /** With what it was told last: after some words a client is not to come back. */
+  #offline(): string {
+    const told = this.record.entries.findLast(({ kind }) => kind === 'closing' || kind === 'refused');
+    return `offline${told === undefined ? '' : `, told ${JSON.stringify(told)}`}`;
   }
 
   noteNetwork(isCut: boolean): void {

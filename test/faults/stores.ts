@@ -1,7 +1,8 @@
 import pg from 'pg';
 import type { JsonValue, Message } from '../../protocol/session.ts';
+import { decodeDocument } from '../../server/state/redis/document-text.ts';
 import { Keys } from '../../server/state/redis/keys.ts';
-import type { SessionEvidence } from './evidence.ts';
+import type { SessionEvidence, Standing } from './evidence.ts';
 
 /** One command to the server of Redis that has this key. */
 export type RedisCommand = (key: string, ...args: readonly string[]) => Promise<unknown>;
@@ -19,11 +20,41 @@ export async function readRedisLog(command: RedisCommand, sessionId: string): Pr
   });
 }
 
+/** Null when Redis has no such session. */
+export async function readRedisStanding(command: RedisCommand, sessionId: string): Promise<Standing | null> {
+  const { flat, document } = new Keys(PREFIX).session(sessionId);
+  const numbers = await command(flat, 'HMGET', flat, 'epoch', 'seq', 'dseq');
+  const text = await command(document, 'GET', document);
+  if (!Array.isArray(numbers) || numbers.includes(null) || typeof text !== 'string') return null;
+  const [epoch = 0, lastSeq = 0, durableSeq = 0] = numbers.map(Number);
+  return {
+    epoch,
+    lastSeq,
+    durableSeq,
+    seats: decodeDocument(sessionId, text)
+      .seats.map(({ id }) => id)
+      .sort(),
+  };
+}
+
+/** Null when Postgres has no such session. */
+export async function readPostgresStanding(url: string, sessionId: string): Promise<Standing | null> {
+  return withPostgres(url, async (client) => {
+    const { rows } = await client.query<{ epoch: number; last_seq: string; seats: string[] }>(
+      `select epoch, last_seq::text, array(
+         select id::text from participants where session_id = sessions.id and left_at is null order by id::text
+       ) as seats from sessions where id = $1`,
+      [sessionId],
+    );
+    const [row] = rows;
+    if (row === undefined) return null;
+    return { epoch: row.epoch, lastSeq: Number(row.last_seq), durableSeq: null, seats: row.seats.sort() };
+  });
+}
+
 /** Every row of a session. */
 export async function readPostgres(url: string, sessionId: string): Promise<Message[]> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
+  return withPostgres(url, async (client) => {
     const { rows } = await client.query<
       Record<'seq' | 'id' | 'participant_id' | 'type' | 'body', string> & { sent_at: Date }
     >(
@@ -40,6 +71,14 @@ export async function readPostgres(url: string, sessionId: string): Promise<Mess
       body: JSON.parse(body) as JsonValue,
       sentAt: sentAt.toISOString(),
     }));
+  });
+}
+
+async function withPostgres<T>(url: string, run: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return await run(client);
   } finally {
     await client.end();
   }

@@ -2,6 +2,9 @@ import { isSame } from './client-view.ts';
 import type { Evidence, Expectations, ProcessEvidence, SessionEvidence } from './evidence.ts';
 import type { Verdict } from './verdict.ts';
 
+/** Under which name the server's own word stands among the standings. */
+export const SERVER = 'the server';
+
 /** I5: processes end when they are told to, and stay within bounds until then. */
 export function checkProcesses({ processes, expected, startedAt }: Evidence, verdict: Verdict): void {
   for (const process of processes) {
@@ -96,6 +99,7 @@ export function checkAgreement(session: SessionEvidence, verdict: Verdict): void
       () => `${sessionId}: ${client} reads another history: ${firstDifference(log, history)}`,
     );
   }
+  checkStandings(session, verdict);
   if (redis === null) return;
   const bySeq = new Map(log.map(({ seq, id }) => [seq, id]));
   for (const [index, { seq, id }] of redis.entries()) {
@@ -106,6 +110,24 @@ export function checkAgreement(session: SessionEvidence, verdict: Verdict): void
       id === null || bySeq.get(seq) === id,
       () => `${sessionId}: number ${seq} is ${String(id)} in Redis, and ${String(bySeq.get(seq))} in the log`,
     );
+  }
+}
+
+/** Epoch, head and seats: whoever says something of them says the same as the server. */
+function checkStandings({ sessionId, epoch, lastSeq, durableSeq, standings }: SessionEvidence, verdict: Verdict): void {
+  const told = { epoch, lastSeq, durableSeq, seats: standings.get(SERVER)?.seats ?? null };
+  for (const [name, standing] of standings) {
+    verdict.examine('I10', standing !== null, () => `${sessionId}: ${name} does not have the session`);
+    for (const field of ['epoch', 'lastSeq', 'durableSeq', 'seats'] as const) {
+      const said = standing?.[field] ?? null;
+      const due = told[field];
+      if (said === null || due === null) continue;
+      verdict.examine(
+        'I10',
+        String(said) === String(due),
+        () => `${sessionId}: ${field} is ${String(said)} for ${name}, and ${String(due)} for the server`,
+      );
+    }
   }
 }
 

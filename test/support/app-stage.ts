@@ -8,6 +8,7 @@ import { text } from 'node:stream/consumers';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, expect } from '@jest/globals';
 import { createApp, type AppOptions } from '../../server/http/app.ts';
+import { createTokenGuard } from '../../server/http/middleware/token-guard.ts';
 import { hardenServer, SERVER_OPTIONS } from '../../server/http/harden-server.ts';
 import { createClientIp } from '../../server/limits/client-ip.ts';
 import { createDetailedHealth, type DetailedHealthOptions } from '../../server/observability/health-detailed.ts';
@@ -28,6 +29,14 @@ export const DETAILED: Omit<DetailedHealthOptions, 'health'> = {
   storageDir: tmpdir(),
   droppedLogLines: () => 0,
   stats: () => ({ sessions: 1, participants: 2, connections: 2, users: 0, messages: 5 }),
+};
+
+/** The routes of the API have tests of their own, on a whole server. */
+const NO_API: AppOptions['api'] = {
+  routes: [],
+  version: '1.2.3',
+  identify: () => Promise.reject(new Error('there is no route')),
+  count: () => Promise.reject(new Error('there is no route')),
 };
 
 /** The Express app on a free port, behind the bounds of the real server, with pages of its own and a health that tests can turn. */
@@ -122,7 +131,12 @@ export class AppStage {
       detailedHealth: createDetailedHealth({ ...DETAILED, health: this.health }),
       metrics: this.metrics,
       logger: this.#logger,
-      clientIp: createClientIp({ kind: 'hops', hops: 0 }),
+      guard: createTokenGuard({
+        metrics: this.metrics,
+        logger: this.#logger,
+        clientIp: createClientIp({ kind: 'hops', hops: 0 }),
+      }),
+      api: NO_API,
       webDir: this.webDir,
       adminToken: null,
       metricsToken: null,

@@ -2,11 +2,14 @@
 import { execFileSync } from 'node:child_process';
 import { accessSync, constants, readdirSync, realpathSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
+import { npmPostgres } from './npm-postgres.ts';
 
 const DEBIAN = '/usr/lib/postgresql';
 
-/** Throws, with what to do, when this machine has none. */
+/** Of the version that `TEST_POSTGRES_VERSION` names, else of this machine; throws, with what to do, when it has none. */
 export function postgresProgram(name: string): string {
+  const version = process.env['TEST_POSTGRES_VERSION'] ?? '';
+  if (version !== '') return join(npmPostgres(version), name);
   const directory = programDirectories().find((candidate) => isProgram(join(candidate, 'initdb')));
   if (directory === undefined) {
     throw new Error(

@@ -40,10 +40,13 @@ export interface SpawnedServer extends ServerProcess {
   sigterm(): Promise<number | null>;
 }
 
-/** Starts the process and does not wait for anything: for servers that must refuse to start. */
-export function spawnProcess(dataDir: string, env: Environment = {}): ServerProcess {
-  if (!existsSync(entry)) throw new Error(`${entry} is missing: run "npm run build" before this test`);
-  const child = spawn(process.execPath, [entry], {
+/**
+ * Starts the process and does not wait for anything: for servers that must refuse to start. `main` may be that of another
+ * build.
+ */
+export function spawnProcess(dataDir: string, env: Environment = {}, main = entry): ServerProcess {
+  if (!existsSync(main)) throw new Error(`${main} is missing: run "npm run build" before this test`);
+  const child = spawn(process.execPath, [main], {
     // Elsewhere than the project, so that no .env of the developer's takes part.
     cwd: dataDir,
     // Temporary files lie in the test's own directory: what a killed process leaves behind goes with it.
@@ -77,8 +80,8 @@ export function spawnProcess(dataDir: string, env: Environment = {}): ServerProc
   };
 }
 
-export async function spawnServer(dataDir: string, env: Environment = {}): Promise<SpawnedServer> {
-  const server = spawnProcess(dataDir, env);
+export async function spawnServer(dataDir: string, env: Environment = {}, main = entry): Promise<SpawnedServer> {
+  const server = spawnProcess(dataDir, env, main);
   const exit = () => within(EXIT_DEADLINE_MS, () => 'the server was told to end and did not', server.exited);
   const first = await server.log.next('server_started', isStartOrExit, START_DEADLINE_MS).catch((error: unknown) => {
     server.signal('SIGKILL');

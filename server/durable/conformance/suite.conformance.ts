@@ -1,9 +1,12 @@
-import type { CommitBatch, DurableStore, StoredSession } from '../../sessions/ports.ts';
+import type { AccountStore } from '../../auth/ports.ts';
+import type { CommitBatch, DurableStore, MailQueue, StoredSession } from '../../sessions/ports.ts';
 import type { Seat, SessionDocument } from '../../sessions/session.ts';
 import { NOTHING, NOW, creation, entry, newSeat, newSession } from '../../../test/support/stored-session.ts';
 
 export interface OpenDurableStore {
   readonly store: DurableStore;
+  readonly accounts: AccountStore;
+  readonly mailQueue: MailQueue;
   close(): Promise<void>;
   /** Breaks every connection of the store, as a failing network does. The database goes on. */
   breakConnections(): Promise<void>;
@@ -12,6 +15,8 @@ export interface OpenDurableStore {
 /** What the tests of a topic get; opened before the first of them runs. */
 export interface Suite {
   readonly store: DurableStore;
+  readonly accounts: AccountStore;
+  readonly mailQueue: MailQueue;
   breakConnections(): Promise<void>;
 }
 

@@ -36,13 +36,27 @@ const FIND_SEND = {
     order by seq desc limit 1`,
 };
 
+/** One of the server itself. */
+const FIND_SERVER_SEND = {
+  name: 'find_server_send',
+  text: `
+    select ${SEND} from messages
+    where session_id = $1 and participant_id is null and id = $2
+    order by seq desc limit 1`,
+};
+
 export async function findSend(
   pool: Queries,
   sessionId: string,
-  participantId: string,
+  participantId: string | null,
   id: string,
 ): Promise<StoredSend | null> {
-  if (!isUuid(sessionId) || !isUuid(participantId)) return null;
+  if (!isUuid(sessionId)) return null;
+  if (participantId === null) {
+    const [sent] = await pool.query<StoredSend>(FIND_SERVER_SEND, [sessionId, id]);
+    return sent ?? null;
+  }
+  if (!isUuid(participantId)) return null;
   const [row] = await pool.query<StoredSend>(FIND_SEND, [sessionId, participantId, id]);
   return row ?? null;
 }
@@ -57,6 +71,9 @@ const RECENT_SENDS = {
     with sends as materialized (
       select ${SEND} from messages
       where session_id = $1 and participant_id is not null and sent_at >= to_timestamp($2 / 1000.0)
+      union all
+      select ${SEND} from messages
+      where session_id = $1 and participant_id is null and sent_at >= to_timestamp($2 / 1000.0)
     )
     select * from sends order by seq desc limit $3`,
 };

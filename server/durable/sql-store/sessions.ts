@@ -4,7 +4,7 @@ import { isUuid, storedSession, type SessionRow } from '../stored-rows.ts';
 
 type Queries = Pick<Pool, 'query'>;
 
-/** What a session is read as; its living seats in the order in which they were taken. */
+/** What a session is read as: its living seats in the order in which they were taken, and users in that of their kicks. */
 export const SESSION = `
   select
     s.id, s.epoch, s.capacity, s.locked, s.approval, s.share_history, s.metadata, s.code, s.ever_paired,
@@ -21,7 +21,15 @@ export const SESSION = `
         'delivered', p.delivered, 'read', p.read
       ) order by p.seat_number)
       from participants p where p.session_id = s.id and p.left_at is null
-    ) as seats
+    ) as seats,
+    (
+      select json_agg(k.user_id order by k.kicked_at, k.user_id)
+      from (
+        select p.user_id, min(p.left_at) as kicked_at from participants p
+        where p.session_id = s.id and p.left_reason = 'kicked' and p.user_id is not null
+        group by p.user_id order by kicked_at desc limit 200
+      ) k
+    ) as kicked_users
   from sessions s`;
 
 /** Two selects, so that each is answered by its own partial index: with years of closed sessions in between. */

@@ -8,6 +8,9 @@ import { SIZES } from '../../../protocol/limits.ts';
 
 const MAX_BODY_BYTES = 64 * 1024;
 
+/** What was received, byte by byte: what is signed is this, and not what was read from it. */
+const received = new WeakMap<IncomingMessage, Buffer>();
+
 const parser: RequestHandler = express.json({
   // Decompressing before anybody is known is a way to exhaust memory (CVE-2026-111497).
   inflate: false,
@@ -15,9 +18,10 @@ const parser: RequestHandler = express.json({
   strict: true,
   // Decided before: a type that the parser reads otherwise must not get past it unread.
   type: () => true,
-  verify: (_request, _response, bytes) => {
+  verify: (request, _response, bytes) => {
     // The parser would put U+FFFD for bytes that are not UTF-8, and change what was sent.
     if (!isUtf8(bytes)) throw invalid('the body is not UTF-8');
+    received.set(request, bytes);
   },
 });
 const parse = promisify<Request, Response>(parser);
@@ -31,6 +35,11 @@ export async function readJsonBody(request: Request, response: Response): Promis
   checkHeaders(request);
   await parse(request, response);
   checkValue(request.body);
+}
+
+/** The bytes of a body that was read; none when there was none. */
+export function bodyBytesOf(request: IncomingMessage): Buffer {
+  return received.get(request) ?? Buffer.alloc(0);
 }
 
 function checkHeaders({ headers }: IncomingMessage): void {

@@ -9,6 +9,7 @@ import type { Caller, HeldSeat, Seating } from '../../sessions/seating.ts';
 import type { SessionService } from '../../sessions/session-service.ts';
 import type { Connection } from '../connection.ts';
 import type { ConnectionLimits } from '../connection-limits.ts';
+import type { SignedIn } from '../signed-in.ts';
 
 /** What commands are made of. */
 export interface Services {
@@ -18,6 +19,7 @@ export interface Services {
   limits: LimitRules;
   connectionLimits: ConnectionLimits;
   maxBodyBytes: number;
+  signedIn: Pick<SignedIn, 'refresh'>;
   onSignal: () => void;
 }
 
@@ -72,7 +74,8 @@ export function seatOf(connection: Connection): HeldSeat {
 }
 
 export function callerOf(connection: Connection): Caller {
-  return { connection, ip: connection.ip, maskedIp: maskIp(connection.address), seat: connection.seat };
+  const { ip, address, seat, identity } = connection;
+  return { connection, ip, maskedIp: maskIp(address), userId: identity?.userId ?? null, seat };
 }
 
 export function isRateLimit(error: unknown): error is TandemError {

@@ -9,6 +9,7 @@ import { leaveSession } from './leave-session.ts';
 import { lockSession } from './lock-session.ts';
 import { readHistory } from './read-history.ts';
 import { recordReceipt } from './record-receipt.ts';
+import { refreshToken } from './refresh-token.ts';
 import { reopenSession } from './reopen-session.ts';
 import { reportActivity } from './report-activity.ts';
 import { sendMessage } from './send-message.ts';
@@ -29,6 +30,7 @@ const COMMANDS = [
   recordReceipt,
   sendSignal,
   reportActivity,
+  refreshToken,
 ];
 
 /** All commands by name. A Map, because a client may name `__proto__`. */

@@ -36,7 +36,7 @@ async function send(services: Services, connection: Connection, input: SendInput
   try {
     const seat = seatOf(connection);
     const shared = limitRequests(limits, [
-      ['messages_user', seat.seatId],
+      ['messages_user', connection.identity?.userId ?? seat.seatId],
       ['messages_ip', connection.ip],
     ]);
     const sent = await messages.send(seat, input, shared);

@@ -22,7 +22,15 @@ import type {
   StateCounts,
   TouchResult,
 } from '../../sessions/ports.ts';
-import { heldSeat, statusOf, type Rule, type SeatHolder, type SessionDocument } from '../../sessions/session.ts';
+import {
+  heldSeat,
+  participantOf,
+  SERVER,
+  statusOf,
+  type Rule,
+  type SeatHolder,
+  type SessionDocument,
+} from '../../sessions/session.ts';
 import { DueSessions } from './due-sessions.ts';
 import { GroupCommit, type Write } from './group-commit.ts';
 import { KnownSends, type KnownSend } from './known-sends.ts';
@@ -179,7 +187,8 @@ export class MemoryState implements SessionState {
     return this.#unlessSent<AppendResult>(request, request.sender.seatId, (entry) => {
       if (entry === null) return { kind: 'no_such_session' };
       if (entry.decided.closed !== null) return this.#once(entry, { kind: 'session_closed' });
-      if (heldSeat(entry.decided, request.sender) === undefined) return this.#once(entry, { kind: 'not_seated' });
+      if (request.sender !== SERVER && heldSeat(entry.decided, request.sender) === undefined)
+        return this.#once(entry, { kind: 'not_seated' });
       if (this.#commit.backlog >= this.#maxBacklog) throw overloaded();
       const now = this.#options.now();
       const verdict = this.#options.limits.takeAll(request.limits, now);
@@ -287,7 +296,16 @@ export class MemoryState implements SessionState {
     entry.decidedSeq = seq;
     const sentAtText = new Date(now).toISOString();
     const message: Message = { id, seq, sessionId, from: sender.seatId, type, body, sentAt: sentAtText };
-    const stored = { sessionId, epoch, seq, id, participantId: sender.seatId, type, bodyJson, sentAt: now };
+    const stored = {
+      sessionId,
+      epoch,
+      seq,
+      id,
+      participantId: participantOf(sender.seatId),
+      type,
+      bodyJson,
+      sentAt: now,
+    };
     this.#touch(entry);
     const known: KnownSend = { seq, sentAt: now, fingerprint, stored: null };
     const written = this.#write<AppendResult>(entry, { lasting: true, message: stored }, () => {

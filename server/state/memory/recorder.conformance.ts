@@ -101,7 +101,7 @@ export class Recorder {
     );
   };
 
-  readonly findSend = (sessionId: string, participantId: string, id: string): Promise<StoredSend | null> => {
+  readonly findSend = (sessionId: string, participantId: string | null, id: string): Promise<StoredSend | null> => {
     this.lookups.push('findSend');
     const sends = this.#sends(sessionId).filter((send) => send.participantId === participantId && send.id === id);
     return Promise.resolve(sends[0] ?? null);
@@ -139,9 +139,7 @@ export class Recorder {
   /** Newest first. */
   #sends(sessionId: string): StoredSend[] {
     const messages = this.#rows.get(sessionId)?.messages ?? [];
-    return messages
-      .flatMap(({ participantId, ...rest }) => (participantId === null ? [] : [{ participantId, ...rest }]))
-      .reverse();
+    return [...messages].reverse();
   }
 
   #apply(batch: CommitBatch): void {

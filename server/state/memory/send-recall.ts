@@ -1,5 +1,6 @@
 import { fingerprintOf } from '../../sessions/fingerprint.ts';
 import type { DurableStore, StoredSend } from '../../sessions/ports.ts';
+import { participantOf, SERVER } from '../../sessions/session.ts';
 import { KnownSends, type KnownSend } from './known-sends.ts';
 import { RecalledSends } from './recalled-sends.ts';
 import type { SessionEntry } from './session-entry.ts';
@@ -66,7 +67,7 @@ export class SendRecall {
       }
       if (isAll) return true;
     }
-    const stored = await durable.findSend(entry.id, seatId, id);
+    const stored = await durable.findSend(entry.id, participantOf(seatId), id);
     if (isOver()) return false;
     if (stored !== null && stored.sentAt >= since) sends.restore([knownOf(stored)], Number.POSITIVE_INFINITY);
     return true;
@@ -75,5 +76,8 @@ export class SendRecall {
 
 function knownOf(stored: StoredSend): [string, KnownSend] {
   const { participantId, id, seq, sentAt, type, bodyJson } = stored;
-  return [KnownSends.key(participantId, id), { seq, sentAt, fingerprint: fingerprintOf(type, bodyJson), stored: null }];
+  return [
+    KnownSends.key(participantId ?? SERVER.seatId, id),
+    { seq, sentAt, fingerprint: fingerprintOf(type, bodyJson), stored: null },
+  ];
 }

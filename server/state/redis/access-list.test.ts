@@ -2,10 +2,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startRedis, type RedisServer } from '../../../test/support/redis-server.ts';
+import { Cache } from '../../cache/cache.ts';
 import { describeSessionState } from '../state.conformance.ts';
 import { createRedis, type Redis } from './client.ts';
 import { measureDurability, measureEviction } from './durability.ts';
 import { inspectRedis } from './inspection.ts';
+import { Keys } from './keys.ts';
+import { RedisCache } from './redis-cache.ts';
 import { RedisHarness } from './redis-harness.conformance.ts';
 import { messageOf, paired, redisAt, RedisStage } from './redis-stage.conformance.ts';
 
@@ -13,7 +16,17 @@ const FILE = path.join(import.meta.dirname, '../../../deploy/redis/tandem.acl');
 const SCRIPTS = path.join(import.meta.dirname, 'scripts');
 /** What the client sends by itself, and what it sends for the modules of this directory. */
 const SENT = ['ping', 'info', 'select', 'asking', 'cluster|slots', 'evalsha', 'eval', 'script|load'];
-SENT.push('config|get', 'dbsize', 'publish', 'spublish', 'subscribe', 'unsubscribe', 'ssubscribe', 'sunsubscribe');
+SENT.push(
+  'config|get',
+  'dbsize',
+  'publish',
+  'spublish',
+  'subscribe',
+  'unsubscribe',
+  'ssubscribe',
+  'sunsubscribe',
+  'set',
+);
 
 const PASSWORD = 'a password of this test';
 let server: RedisServer;
@@ -85,6 +98,17 @@ describe('the access list', () => {
     expect(await measureDurability(redis)).toBe('redis_memory');
     expect((await measureEviction(redis)).isSafe).toBe(true);
     for (const figure of Object.values(await inspectRedis(redis))) expect(figure).not.toBeNull();
+  });
+
+  it('lets what is read again be kept', async () => {
+    const cache = new Cache({ store: new RedisCache({ redis, keys: new Keys('tandem:test-access') }) });
+    const ask = (value: string) => {
+      const load = () => Promise.resolve(value);
+      return cache.getOrSet({ kind: 'code', subject: 'subject', key: 'key', parse: String, load });
+    };
+    expect([await ask('kept'), await ask('another')]).toEqual(['kept', 'kept']);
+    await cache.invalidate('code', 'subject');
+    expect(await ask('new')).toBe('new');
   });
 
   it('lets a message pass between instances', async () => {

@@ -5,7 +5,8 @@ import type { RedisLink } from './client-link.ts';
 import { ClusterNodes } from './client-nodes.ts';
 import { Readiness } from './client-readiness.ts';
 import { addressOf, redirectFrom } from './client-slots.ts';
-import type { Redis, RedisAddress, RedisHooks, RedisOptions, RedisPrimary, RedisReply } from './client-types.ts';
+import type { Guard, Redis, RedisAddress, RedisHooks, RedisOptions } from './client-types.ts';
+import type { RedisPrimary, RedisReply } from './client-types.ts';
 
 /** How long a command follows redirections and waits for keys on their way; an answer takes 1.5 s more at most. */
 const REDIRECTION_MS = 500;
@@ -47,7 +48,7 @@ export function createCluster(options: RedisOptions, seeds: readonly RedisAddres
         },
       },
       start: () => nodes.start(),
-      send: (args, key) => (key === null ? sendToAny(nodes, args) : sendToOwner(nodes, args, key)),
+      send: (args, key, guard) => (key === null ? sendToAny(nodes, args) : sendToOwner(nodes, args, key, guard)),
       sendToPrimaries: (args) => Promise.all(nodes.links.map(async (link) => link.connection.send(args))),
       primaries: () => nodes.links.flatMap(({ primary }) => (primary === null ? [] : [primary])),
       onPrimary: (listener) => {
@@ -68,19 +69,24 @@ function sendToAny(nodes: ClusterNodes, args: Args): Promise<RedisReply> {
   return link.connection.send(args);
 }
 
-async function sendToOwner(nodes: ClusterNodes, args: Args, key: string): Promise<RedisReply> {
+async function sendToOwner(nodes: ClusterNodes, args: Args, key: string, guard?: Guard): Promise<RedisReply> {
   const place = nodes.placeOf(key);
   if (place === null) throw unavailable(nodes.failure);
   let link: RedisLink = nodes.link(place);
   let isAsking = false;
   const end = performance.now() + REDIRECTION_MS;
   for (;;) {
-    const { connection } = link;
+    const [asked, ahead] = [link, isAsking ? ['ASKING'] : null];
+    const { address } = asked.connection;
+    const go = async () => {
+      const { connection } = asked;
+      return ahead === null ? connection.send(args) : connection.sendAfter(ahead, args);
+    };
     try {
-      return await (isAsking ? connection.sendAfter(['ASKING'], args) : connection.send(args));
+      return await (guard === undefined ? go() : guard.pass(() => asked.primary, go));
     } catch (error) {
       const code = replyCode(error);
-      const target = redirectFrom(toError(error).message, connection.address);
+      const target = redirectFrom(toError(error).message, address);
       // Demoted, or its cluster broke: who owns what is about to change.
       if (code === 'READONLY' || code === 'CLUSTERDOWN') nodes.refresh();
       if (performance.now() > end || (target === null && code !== 'TRYAGAIN')) throw error;

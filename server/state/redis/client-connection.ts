@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createClient, ErrorReply } from 'redis';
 import { RedisReplyError, toError } from './client-errors.ts';
 import type { RedisAddress, RedisOptions, RedisPrimary, RedisReply } from './client-types.ts';
@@ -103,11 +104,13 @@ export class Connection {
     const [server, replication] = await Promise.all(['server', 'replication'].map((section) => this.#info(section)));
     const field = (text: string | undefined, name: string) =>
       new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(text ?? '')?.[1] ?? '';
+    const [runId, replicationId] = [field(server, 'run_id'), field(replication, 'master_replid')];
     return {
       ...this.address,
+      id: runId === '' ? `unknown:${randomUUID()}` : `${runId}:${replicationId}`,
       version: field(server, 'redis_version'),
-      runId: field(server, 'run_id'),
-      replicationId: field(replication, 'master_replid'),
+      runId,
+      replicationId,
       role: field(replication, 'role'),
     };
   }

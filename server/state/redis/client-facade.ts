@@ -2,7 +2,7 @@ import { replyCode, toCallerError } from './client-errors.ts';
 import type { Readiness } from './client-readiness.ts';
 import { Subscriber, type Placement } from './client-subscriber.ts';
 import type { ConnectionSettings } from './client-connection.ts';
-import type { Redis, RedisHooks, RedisKind, RedisPrimary, RedisReply } from './client-types.ts';
+import type { Guard, Redis, RedisHooks, RedisKind, RedisPrimary, RedisReply } from './client-types.ts';
 
 const START_DEADLINE_MS = 5000;
 
@@ -13,7 +13,7 @@ export interface Router {
   readonly placement: Placement;
   readonly settings: ConnectionSettings;
   start(): void;
-  send(args: readonly (string | Buffer)[], key: string | null): Promise<RedisReply>;
+  send(args: readonly (string | Buffer)[], key: string | null, guard?: Guard): Promise<RedisReply>;
   sendToPrimaries(args: readonly string[]): Promise<readonly RedisReply[]>;
   primaries(): readonly RedisPrimary[];
   onPrimary(listener: (primary: RedisPrimary) => void): () => void;
@@ -55,16 +55,16 @@ export function createFacade(router: Router, { onCommand }: RedisHooks): Redis {
     onLost: (listener) => readiness.onLost(listener),
     onRecovered: (listener) => readiness.onRecovered(listener),
     onPrimary: (listener) => router.onPrimary(listener),
-    run: (script, keys, args) =>
+    run: (script, keys, args, guard) =>
       timed(async () => {
         const key = keys[0] ?? null;
         const rest = [String(keys.length), ...keys, ...args];
         try {
-          return await router.send(['EVALSHA', script.sha1, ...rest], key);
+          return await router.send(['EVALSHA', script.sha1, ...rest], key, guard);
         } catch (error) {
           if (replyCode(error) !== 'NOSCRIPT') throw error;
           // A node that is new, was restarted or was told to forget: EVAL runs it and lets the node keep it.
-          return router.send(['EVAL', script.source, ...rest], key);
+          return router.send(['EVAL', script.source, ...rest], key, guard);
         }
       }),
     send: (args, key) => timed(() => router.send(args, key ?? null)),

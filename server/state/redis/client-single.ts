@@ -3,7 +3,8 @@ import { createFacade } from './client-facade.ts';
 import { RedisLink } from './client-link.ts';
 import { Readiness } from './client-readiness.ts';
 import { findPrimary } from './client-sentinels.ts';
-import type { Redis, RedisAddress, RedisHooks, RedisOptions, RedisPrimary, RedisTopology } from './client-types.ts';
+import type { Guard, Redis, RedisAddress, RedisHooks, RedisOptions } from './client-types.ts';
+import type { RedisPrimary, RedisTopology } from './client-types.ts';
 
 /** How often the sentinels are asked whether the primary still is one: a demoted one may go on answering. */
 const SENTINEL_INTERVAL_MS = 2000;
@@ -28,9 +29,10 @@ export function createSingle(
     },
     onDown: (error) => readiness.notReady(error),
   });
-  const send = async (args: readonly (string | Buffer)[]) => {
+  const send = async (args: readonly (string | Buffer)[], guard?: Guard) => {
+    const go = async () => link.connection.send(args);
     try {
-      return await link.connection.send(args);
+      return await (guard === undefined ? go() : guard.pass(() => link.primary, go));
     } catch (error) {
       // Demoted while we were connected to it.
       if (replyCode(error) === 'READONLY') link.drop(toError(error));
@@ -63,7 +65,7 @@ export function createSingle(
         // Sentinels that do not answer say nothing against the primary.
         timer ??= setInterval(() => void compare().catch(() => undefined), SENTINEL_INTERVAL_MS).unref();
       },
-      send,
+      send: (args, _key, guard) => send(args, guard),
       sendToPrimaries: async (args) => [await send(args)],
       primaries: () => (link.primary === null ? [] : [link.primary]),
       onPrimary: (listener) => {

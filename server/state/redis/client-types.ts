@@ -44,12 +44,24 @@ export interface RedisScript {
 export type RedisReply = string | number | null | readonly RedisReply[];
 
 export interface RedisPrimary extends RedisAddress {
+  /** What it remembers goes by this name: equal names, equal memory. Where INFO is forbidden, each connection has its own. */
+  readonly id: string;
   /** Empty where INFO is forbidden. */
   readonly version: string;
   /** Another one after each start of the process. */
   readonly runId: string;
   /** Another one after each promotion of a replica. */
   readonly replicationId: string;
+}
+
+/** Says which primaries may be asked by those who rely on what they hold. */
+export interface Guard {
+  /**
+   * Calls `go` at once when that primary is trusted or there is none, later when it has become so, in the order of the
+   * calls. Rejects with `UNAVAILABLE` when that takes too long. The primary is that of the connection that `go` uses:
+   * nothing is sent over one that was made in between.
+   */
+  pass<T>(primary: () => RedisPrimary | null, go: () => Promise<T>): Promise<T>;
 }
 
 /**
@@ -79,8 +91,8 @@ export interface Redis {
   onRecovered(listener: () => void): () => void;
   /** Told of every primary that was reached, also anew: another `runId` or `replicationId` means other memory. */
   onPrimary(listener: (primary: RedisPrimary) => void): () => void;
-  /** Runs a script where `keys[0]` lives. Replies are plain: strings, numbers, arrays, null. */
-  run(script: RedisScript, keys: readonly string[], args: readonly string[]): Promise<RedisReply>;
+  /** Runs a script where `keys[0]` lives, if the guard lets it. Replies are plain: strings, numbers, arrays, null. */
+  run(script: RedisScript, keys: readonly string[], args: readonly string[], guard?: Guard): Promise<RedisReply>;
   /** Sends one command to where `key` lives; without a key, to any primary. */
   send(args: readonly (string | Buffer)[], key?: string): Promise<RedisReply>;
   /** Sends one command to every primary. Rejects when one of them cannot be asked. */

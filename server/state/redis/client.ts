@@ -3,7 +3,7 @@ import { createCluster } from './client-cluster.ts';
 import { createSingle } from './client-single.ts';
 import type { Redis, RedisHooks, RedisOptions } from './client-types.ts';
 
-export type { Redis, RedisAddress, RedisHooks, RedisKind, RedisOptions, RedisPrimary } from './client-types.ts';
+export type { Guard, Redis, RedisAddress, RedisHooks, RedisKind, RedisOptions, RedisPrimary } from './client-types.ts';
 export type { RedisReply, RedisScript, RedisSubscriber, RedisTopology } from './client-types.ts';
 
 /** Nothing is connected before `start`. */

@@ -1,5 +1,6 @@
 import type { SessionSnapshot } from '../../sessions/ports.ts';
 import type { Redis } from './client.ts';
+import { isUnavailable } from './client-errors.ts';
 import { partitionOf, type Keys } from './keys.ts';
 import type { Lanes } from './lanes.ts';
 import type { LocalSessions } from './local-sessions.ts';
@@ -12,6 +13,8 @@ const READ_HEADS = loadScript('read_heads');
 
 /** Heads that one script looks at. */
 const HEADS_AT_ONCE = 100;
+/** Others' changes are told of by events: what is not heard by then is looked for. */
+const HEARD_MS = 1000;
 
 export interface MovedHead {
   readonly sessionId: string;
@@ -37,6 +40,7 @@ export interface HeadWatchOptions {
   onChangedElsewhere: (snapshot: SessionSnapshot, mayHaveMissed: boolean) => void;
   /** The session goes on under another epoch than the one that is known here. */
   onNewEpoch: (sessionId: string) => void;
+  onFault: (error: unknown) => void;
 }
 
 /**
@@ -48,6 +52,8 @@ export class HeadWatch {
   /** Whether events of other instances may have been lost since the last look. */
   #isSuspect = false;
   #turn: Promise<unknown> = Promise.resolve();
+  /** Sessions that are looked at soon. */
+  readonly #soon = new Map<string, NodeJS.Timeout>();
 
   constructor(options: HeadWatchOptions) {
     this.#options = options;
@@ -56,6 +62,37 @@ export class HeadWatch {
   /** The way to Redis was broken: what was appended or published meanwhile may not have come. */
   suspect(): void {
     this.#isSuspect = true;
+  }
+
+  get isSuspect(): boolean {
+    return this.#isSuspect;
+  }
+
+  /**
+   * A change that is not known here showed on the way of commands. The event that tells of it is on its way, or lost with
+   * the link that listens: somebody who was kicked must not go on hearing until the next look at all.
+   */
+  lookSoon(sessionId: string): void {
+    const { local, onFault } = this.#options;
+    local.doubt(sessionId);
+    if (this.#soon.has(sessionId)) return;
+    const look = async () => {
+      this.#soon.delete(sessionId);
+      try {
+        await this.#lookAtDocument(sessionId, this.#isSuspect || !this.#options.isListening(), true);
+      } catch (error) {
+        // When Redis is back all are looked at, and what is in doubt closely.
+        if (!isUnavailable(error)) onFault(error);
+      }
+    };
+    const timer = setTimeout(() => void look(), HEARD_MS);
+    timer.unref();
+    this.#soon.set(sessionId, timer);
+  }
+
+  stop(): void {
+    for (const timer of this.#soon.values()) clearTimeout(timer);
+    this.#soon.clear();
   }
 
   /** The heads that moved since they were told of last; `willTell`: the caller tells of these. One look at a time. */
@@ -107,8 +144,9 @@ export class HeadWatch {
       // Being made, or left meanwhile: what was asked for it then says nothing of it now.
       if (before.epoch === null || this.#options.local.epochOf(sessionId) !== before.epoch) continue;
       if (epoch === null || epoch === undefined) {
-        await this.#options.rebuilds.rebuild(sessionId, before.epoch);
-        onNewEpoch(sessionId);
+        const rebuilt = await this.#options.rebuilds.rebuild(sessionId, before.epoch);
+        if (rebuilt === 'closed') await this.#lookAtDocument(sessionId, true, true);
+        else onNewEpoch(sessionId);
         continue;
       }
       const [lastSeq = 0, durableSeq = 0, version = 0] = rest.map(numberOf);
@@ -120,21 +158,29 @@ export class HeadWatch {
         continue;
       }
       if (this.#options.local.compare(sessionId, { ...head, version }, willTell)) moved.push({ sessionId, ...head });
-      if (version !== this.#options.local.versionOf(sessionId)) await this.#lookAtDocument(sessionId, mayHaveMissed);
+      const isStrange = version !== this.#options.local.versionOf(sessionId);
+      const isDoubtful = mayHaveMissed && this.#options.local.isDoubtful(sessionId);
+      if (isStrange || isDoubtful) await this.#lookAtDocument(sessionId, mayHaveMissed, isDoubtful);
+      else this.#options.local.settleDoubt(sessionId, false);
     }
     return moved;
   }
 
   /** In turn with the changes of this instance: what it tells of is never older than what was told before. */
-  #lookAtDocument(sessionId: string, mayHaveMissed: boolean): Promise<void> {
-    return this.#options.lanes.alone(sessionId, async () => {
-      const held = await this.#options.store.read(sessionId);
-      if (held === null || held.version === this.#options.local.versionOf(sessionId)) return;
-      this.#options.local.setVersion(sessionId, held.version);
+  #lookAtDocument(sessionId: string, mayHaveMissed: boolean, isDoubtful: boolean): Promise<void> {
+    const { local, lanes, store } = this.#options;
+    return lanes.alone(sessionId, async () => {
+      const held = await store.read(sessionId);
+      if (held === null || local.epochOf(sessionId) !== held.snapshot.document.epoch) return;
+      const isStrange = held.version !== local.versionOf(sessionId);
+      if (!isStrange && !isDoubtful) return;
+      local.setVersion(sessionId, held.version);
+      if (isStrange) local.doubt(sessionId);
+      if (mayHaveMissed) local.settleDoubt(sessionId, true);
       this.#options.onChangedElsewhere(held.snapshot, mayHaveMissed);
       const isHeld = heldBy(held.snapshot.document).has(this.#options.instanceId);
       const isConnected = held.snapshot.document.closed === null && this.#options.isConnected(sessionId);
-      if (!isHeld && !isConnected) this.#options.local.forget(sessionId);
+      if (!isHeld && !isConnected) local.forget(sessionId);
     });
   }
 }

@@ -2,6 +2,7 @@
  * Every key of Redis is spelled here. What belongs to one session lies in one slot: its partition is the hash tag. No
  * text of a user is part of a key: ids are ours, and what people chose (a code's letters aside) is hashed before.
  */
+import { createHash } from 'node:crypto';
 
 export const PARTITIONS = 64;
 
@@ -89,6 +90,15 @@ export class Keys {
     return `${this.#prefix}:lim:{${name}:${bucket}}`;
   }
 
+  /**
+   * An entry of a cache and the version of its subject, in one slot: that of the session, where the subject is one. Both
+   * subject and key may be text of a user.
+   */
+  cache({ kind, subject, key }: { kind: string; subject: string; key: string }): { version: string; entry: string } {
+    const name = `${this.#tag(partitionOf(subject))}:cache:${kind}:${sha256(subject)}`;
+    return { version: name, entry: `${name}:${sha256(key)}` };
+  }
+
   /** Heartbeats of the instances. */
   get instances(): string {
     return `${this.#prefix}:instances`;
@@ -99,6 +109,12 @@ export class Keys {
     return `${this.#prefix}:database`;
   }
 
+  /** What was revoked before its time, and the channel on which instances hear of it: in one slot. */
+  get revocations() {
+    const tag = `${this.#prefix}:{revocations}`;
+    return { published: `${tag}:published`, ends: `${tag}:ends`, list: `${tag}:list`, channel: `${tag}:news` };
+  }
+
   /** A process of Redis that was compared with the archive. */
   run(id: string): string {
     return `${this.#prefix}:run:${id}`;
@@ -107,6 +123,10 @@ export class Keys {
   #tag(partition: number): string {
     return `${this.#prefix}:{p${String(partition).padStart(2, '0')}}`;
   }
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('base64url');
 }
 
 /** FNV-1a over the id: any instance, in any version, must come to the same number. */

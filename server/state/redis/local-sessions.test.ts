@@ -11,6 +11,7 @@ let log: Message[];
 let epoch: number;
 let told: { seq: number; generation: number }[];
 let faults: unknown[];
+let contradictions: [string, number][];
 let reads: number[];
 /** Runs before the log is read. */
 let onRead: (afterSeq: number) => Promise<void>;
@@ -19,10 +20,11 @@ let local: LocalSessions;
 
 beforeEach(() => {
   [log, epoch, told, faults, reads, page] = [[], 1, [], [], [], 500];
+  contradictions = [];
   onRead = () => Promise.resolve();
   local = new LocalSessions({
     onMessage: (message, { generation }) => told.push({ seq: message.seq, generation }),
-    onContradiction: () => undefined,
+    onContradiction: (id, of) => contradictions.push([id, of]),
     onFault: (error) => faults.push(error),
     readAfter: async (_, afterSeq): Promise<LoggedMessages> => {
       reads.push(afterSeq);
@@ -96,6 +98,20 @@ describe('a session that is held here', () => {
     expect(local.compare(ID, head(8))).toBe(true);
     expect(local.compare(ID, head(8))).toBe(false);
     await seen(() => expect(seqs()).toEqual(range(1, 8)));
+  });
+
+  it('says so when a number that was told comes with another message, and does not tell of that', () => {
+    hold();
+    arrive(1, 2);
+    const twice = { ...logged(2), id: 'another' };
+    local.arrived(twice, SENDER, epoch);
+    expect(contradictions).toEqual([[ID, 1]]);
+    expect(seqs()).toEqual([1, 2]);
+    // The same one again is none, and the same id of another sender is.
+    arrive(1, 2);
+    local.appended({ ...logged(1), from: 'other seat' }, SENDER, epoch);
+    expect(contradictions).toHaveLength(2);
+    expect(seqs()).toEqual([1, 2]);
   });
 
   it('takes no message of another epoch', () => {

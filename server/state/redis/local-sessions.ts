@@ -44,6 +44,8 @@ interface Entry {
   timer: NodeJS.Timeout | null;
   told: { epoch: number; lastSeq: number; durableSeq: number } | null;
   version: number;
+  /** When a change of others was last seen of which it is not sure that it was heard of here; null when of all it is. */
+  doubtedAt: number | null;
 }
 
 /** A message that is missing is nearly always on its way over another connection. */
@@ -52,6 +54,11 @@ const PATIENCE_MS = 40;
 const MAX_EARLY = 1000;
 /** Messages that are remembered, to notice that their numbers are given again. */
 const MAX_RECENT = 16;
+/**
+ * What was told by an instance whose way to Redis broke is told again when it is back, or taken for dead: of what is older
+ * than both would take, everybody has heard.
+ */
+const DOUBT_MS = 30_000;
 /** No connection has this generation: a message that comes from the log goes to everybody. */
 const NO_GENERATION = -1;
 
@@ -95,6 +102,25 @@ export class LocalSessions {
   setVersion(sessionId: string, version: number): void {
     const entry = this.#entries.get(sessionId);
     if (entry !== undefined) entry.version = Math.max(entry.version, version);
+  }
+
+  /** Others changed the session, and whether that was heard of here will show. */
+  doubt(sessionId: string): void {
+    const entry = this.#entries.get(sessionId);
+    if (entry !== undefined) entry.doubtedAt = performance.now();
+  }
+
+  /** Whether something of what others changed may not have been heard of here. */
+  isDoubtful(sessionId: string): boolean {
+    const doubtedAt = this.#entries.get(sessionId)?.doubtedAt ?? null;
+    return doubtedAt !== null;
+  }
+
+  /** The store was reached by all this time; `wasTold`: those who are here were told how the session is. */
+  settleDoubt(sessionId: string, wasTold: boolean): void {
+    const entry = this.#entries.get(sessionId);
+    if (entry === undefined || entry.doubtedAt === null) return;
+    if (wasTold || performance.now() - entry.doubtedAt > DOUBT_MS) entry.doubtedAt = null;
   }
 
   /** A message that this instance appended itself: heard of in any case. */
@@ -326,6 +352,7 @@ function newEntry(): Entry {
     timer: null,
     told: null,
     version: 0,
+    doubtedAt: null,
   };
 }
 

@@ -1,4 +1,5 @@
 import { beforeEach, expect, it } from '@jest/globals';
+import { eventually } from '../../../test/support/eventually.ts';
 import { TandemError } from '../../../protocol/errors.ts';
 import type { RedisSubscriber } from './client.ts';
 import { slotOf } from './client-slots.ts';
@@ -18,12 +19,28 @@ let listeners: Map<string, (packet: Buffer) => void>;
 let repair: () => void;
 let heard: unknown[];
 let isCut: boolean;
+/** The connection that listens is gone, although what is published comes back over another. */
+let isDeaf: boolean;
+/** What was published, by channel; a publish fails while it is null. */
+let published: [string, string][] | null;
+let refused: number;
 
 beforeEach(() => {
   listeners = new Map();
   heard = [];
   isCut = false;
+  isDeaf = false;
+  published = [];
+  refused = 0;
 });
+
+/** What happens without our asking. */
+function seen(check: () => void): Promise<void> {
+  return eventually(() => {
+    check();
+    return Promise.resolve();
+  });
+}
 
 async function open(kind: 'standalone' | 'cluster' = 'standalone') {
   const subscriber: Pick<RedisSubscriber, 'subscribe' | 'unsubscribe' | 'onResubscribed'> = {
@@ -40,21 +57,28 @@ async function open(kind: 'standalone' | 'cluster' = 'standalone') {
     },
   };
   let repairs = 0;
+  let losses = 0;
   const channel = new MessageChannel({
     redis: {
       kind,
       publish: (name, packet) => {
+        if (published === null) {
+          refused += 1;
+          return Promise.reject(new TandemError('UNAVAILABLE'));
+        }
+        published.push([name, String(packet)]);
         if (!isCut) listeners.get(name)?.(Buffer.from(packet));
         return Promise.resolve(1);
       },
     },
-    subscriber: { ...subscriber, isReady: () => true, close: () => Promise.resolve() },
+    subscriber: { ...subscriber, isReady: () => !isDeaf, close: () => Promise.resolve() },
     ...{ keys: new Keys('tandem'), instanceId: 'one' },
     onMessage: (message, sender, epoch) => heard.push({ message, sender, epoch }),
     onRepaired: () => (repairs += 1),
+    onLostElsewhere: () => (losses += 1),
   });
   await channel.start();
-  return { channel, repairs: () => repairs };
+  return { channel, repairs: () => repairs, losses: () => losses };
 }
 
 it('hears what the script publishes', async () => {
@@ -93,6 +117,29 @@ it('lets a probe pass as long as messages pass', async () => {
   await channel.probe();
 });
 
+it('lets no probe pass while a channel of its own is not heard', async () => {
+  const { channel } = await open();
+  isDeaf = true;
+  await expect(channel.probe()).rejects.toThrow(TandemError);
+  expect(published).toEqual([]);
+  isDeaf = false;
+  await channel.probe();
+});
+
+it('tells the others that its events may not have gone out, until it has told them', async () => {
+  const { channel, losses } = await open();
+  published = null;
+  channel.tellLost();
+  channel.tellLost();
+  await seen(() => expect(refused).toBe(1));
+  published = [];
+  await seen(() => expect(published).toEqual([['tandem:to:all', 'lost one']]));
+  // It heard itself, and knows what it did.
+  expect(losses()).toBe(0);
+  listeners.get('tandem:to:all')?.(Buffer.from('lost another'));
+  expect(losses()).toBe(1);
+});
+
 it('tells when it may have missed something, and hears nothing after the stop', async () => {
   const { channel, repairs } = await open();
   repair();
@@ -103,7 +150,8 @@ it('tells when it may have missed something, and hears nothing after the stop', 
 
 it('has a channel in the slot of each partition of a cluster, and probes one after the other', async () => {
   const { channel } = await open('cluster');
-  expect(listeners.size).toBe(PARTITIONS);
+  // And the one that all instances hear.
+  expect(listeners.size).toBe(PARTITIONS + 1);
   const keys = new Keys('tandem');
   for (const id of ['a', 'b', 'c', 'd']) {
     const name = `${channel.nameFor(id)}one`;

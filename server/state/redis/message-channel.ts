@@ -7,6 +7,8 @@ import { messageOf } from './message-text.ts';
 
 /** A probe that is not back by then did not pass. */
 const PROBE_MS = 1500;
+/** A word that did not go out is said again so much later, until it does. */
+const TELL_AGAIN_MS = 500;
 
 export interface MessageChannelOptions {
   redis: Pick<Redis, 'kind' | 'publish'>;
@@ -16,6 +18,8 @@ export interface MessageChannelOptions {
   onMessage: (message: Message, sender: SeatHolder, epoch: number) => void;
   /** The channel is back after a break: what came meanwhile is lost to it. */
   onRepaired: () => void;
+  /** Events of another instance may not have gone out: what they told of is in the store. */
+  onLostElsewhere: () => void;
 }
 
 /**
@@ -28,6 +32,8 @@ export class MessageChannel {
   readonly #options: MessageChannelOptions;
   readonly #probes = new Map<string, () => void>();
   #probeCount = 0;
+  #tellingLost: NodeJS.Timeout | null = null;
+  #isStopped = false;
 
   constructor(options: MessageChannelOptions) {
     this.#options = options;
@@ -43,11 +49,31 @@ export class MessageChannel {
   async start(): Promise<void> {
     const { subscriber, onRepaired } = this.#options;
     subscriber.onResubscribed(onRepaired);
-    await subscriber.subscribe(this.#names(), (packet) => this.#receive(packet.toString()));
+    await subscriber.subscribe([...this.#names(), this.#toAll], (packet) => this.#receive(packet.toString()));
   }
 
   stop(): void {
-    this.#options.subscriber.unsubscribe(this.#names());
+    this.#isStopped = true;
+    if (this.#tellingLost !== null) clearTimeout(this.#tellingLost);
+    this.#options.subscriber.unsubscribe([...this.#names(), this.#toAll]);
+  }
+
+  /**
+   * An event of this instance may not have gone out, although what it tells of was stored: has the others look at the
+   * store, as soon as they can be told.
+   */
+  tellLost(): void {
+    if (this.#isStopped || this.#tellingLost !== null) return;
+    const tell = async () => {
+      this.#tellingLost = null;
+      try {
+        await this.#options.redis.publish(this.#toAll, `lost ${this.#options.instanceId}`);
+      } catch {
+        this.tellLost();
+      }
+    };
+    this.#tellingLost = setTimeout(() => void tell(), TELL_AGAIN_MS);
+    this.#tellingLost.unref();
   }
 
   /** Resolves when a packet went out and came back; rejects `UNAVAILABLE` when it did not. */
@@ -72,6 +98,11 @@ export class MessageChannel {
     }
   }
 
+  /** No instance has this name. */
+  get #toAll(): string {
+    return `${this.#options.keys.channel(null)}all`;
+  }
+
   #names(): string[] {
     const { redis, keys, instanceId } = this.#options;
     if (redis.kind !== 'cluster') return [`${keys.channel(null)}${instanceId}`];
@@ -81,6 +112,10 @@ export class MessageChannel {
   #receive(packet: string): void {
     if (packet.startsWith('probe ')) {
       this.#probes.get(packet.slice(6))?.();
+      return;
+    }
+    if (packet.startsWith('lost ')) {
+      if (packet.slice(5) !== this.#options.instanceId) this.#options.onLostElsewhere();
       return;
     }
     // epoch, seq, sent at, generation, seat, session, message

@@ -39,9 +39,12 @@ export interface MessageLogOptions {
   onFault: (error: unknown) => void;
 }
 
-/** An append as Redis answered it: the outcome, or the word that the session is not what the caller knows. */
+/**
+ * An append as Redis answered it: the outcome, with the version of the document that it was decided by when it was
+ * appended, or the word that the session is not what the caller knows.
+ */
 export type LogAnswer =
-  | { readonly kind: 'answered'; readonly result: AppendResult }
+  | { readonly kind: 'answered'; readonly result: AppendResult; readonly version?: number }
   /** Redis has less than the caller has seen, another epoch than it may know, or nothing. */
   | { readonly kind: 'behind' | 'not_seated'; readonly epoch: number }
   | { readonly kind: 'none' };
@@ -70,13 +73,14 @@ export class MessageLog {
     let taken: TakenPoints | null = null;
     if (clusterLimits !== null) {
       const found = await this.findSend(sessionId, sender.seatId, id, fingerprint);
+      if (found.kind === 'none') return found;
       if (found.kind !== 'unknown') return { kind: 'answered', result: found };
       const verdict = await clusterLimits.takePoints(limits);
       if (verdict.kind === 'refused') {
         // The points may have gone to its own first try, which was on its way.
         const now = await this.findSend(sessionId, sender.seatId, id, fingerprint);
-        const result = now.kind === 'unknown' ? ({ ...verdict, kind: 'rate_limited' } as const) : now;
-        return { kind: 'answered', result };
+        const isKnown = now.kind !== 'unknown' && now.kind !== 'none';
+        return { kind: 'answered', result: isKnown ? now : { ...verdict, kind: 'rate_limited' } };
       }
       taken = verdict;
     }
@@ -103,13 +107,19 @@ export class MessageLog {
     return answerOf(textOf(kind), rest, limits);
   }
 
-  async findSend(sessionId: string, seatId: string, id: string, fingerprint: string): Promise<FindSendResult> {
+  /** `none`: there is no such session. */
+  async findSend(
+    sessionId: string,
+    seatId: string,
+    id: string,
+    fingerprint: string,
+  ): Promise<FindSendResult | { readonly kind: 'none' }> {
     const { redis, keys, retryHorizonMs } = this.#options;
     const { flat, sends } = keys.session(sessionId);
     const args = [this.#options.clock(), seatId, id, fingerprint, String(retryHorizonMs)];
     const [kind, ...rest] = arrayOf(await redis.run(FIND_SEND, [flat, sends], args));
     if (kind === 'duplicate') return { kind, ...acceptedOf(rest) };
-    return { kind: kind === 'reused' ? 'id_reused' : 'unknown' };
+    return { kind: kind === 'reused' ? 'id_reused' : kind === 'none' ? kind : 'unknown' };
   }
 
   async read(sessionId: string, range: LogRange): Promise<LogPage | null> {
@@ -172,6 +182,7 @@ function answerOf(kind: string, rest: readonly unknown[], limits: AppendRequest[
   const answered = (result: AppendResult): LogAnswer => ({ kind: 'answered', result });
   switch (kind) {
     case 'appended':
+      return { kind: 'answered', result: { kind, ...acceptedOf(rest) }, version: numberOf(rest[4]) };
     case 'duplicate':
       return answered({ kind, ...acceptedOf(rest) });
     case 'limited': {

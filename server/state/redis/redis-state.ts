@@ -22,7 +22,8 @@ import type {
 } from '../../sessions/ports.ts';
 import { dropConnection } from '../../sessions/session.ts';
 import type { Rule, SeatHolder, SessionDocument } from '../../sessions/session.ts';
-import type { Redis, RedisSubscriber } from './client.ts';
+import type { ArchivedHead } from './archived-heads.ts';
+import type { Guard, Redis, RedisSubscriber } from './client.ts';
 import { DueSessions } from './due-sessions.ts';
 import { HeadWatch, type MovedHead } from './head-watch.ts';
 import type { Keys } from './keys.ts';
@@ -32,7 +33,7 @@ import { MessageChannel } from './message-channel.ts';
 import { MessageLog, type LogAnswer } from './message-log.ts';
 import { PartitionTallies } from './partition-tallies.ts';
 import type { RedisLimits } from './redis-limits.ts';
-import { Restoring, type ArchivedHead } from './restoring.ts';
+import { Restoring } from './restoring.ts';
 import { SessionChanges } from './session-changes.ts';
 import { SessionNames } from './session-names.ts';
 import { SessionRebuild } from './session-rebuild.ts';
@@ -46,6 +47,8 @@ const STOP_MS = 2500;
 
 export interface RedisStateOptions {
   redis: Redis;
+  /** Which primaries may be relied on; all of them where none is given. */
+  guard?: Guard;
   /** Connections that listen; the state subscribes to the channel of its instance. */
   subscriber: RedisSubscriber;
   keys: Keys;
@@ -60,7 +63,7 @@ export interface RedisStateOptions {
    */
   onChangedElsewhere: (snapshot: SessionSnapshot, mayHaveMissed: boolean) => void;
   /** Limits of an append in a cluster, where they lie in other slots than the session; null elsewhere. */
-  clusterLimits: Pick<RedisLimits, 'takePoints' | 'giveBack'> | null;
+  clusterLimits: Pick<RedisLimits, 'takePoints' | 'giveBackAll'> | null;
   /** What a session is put back from when Redis has lost it, or a part of it. */
   archive: {
     readonly durable: Pick<DurableStore, 'raiseEpoch' | 'loadSession' | 'recentSends' | 'findByCode'>;
@@ -86,6 +89,7 @@ export interface RedisStateOptions {
 export class RedisState implements SessionState {
   readonly #options: RedisStateOptions;
   readonly #store: SessionStore;
+  readonly #unguarded: SessionStore;
   readonly #names: SessionNames;
   readonly #lanes = new Lanes();
   readonly #local: LocalSessions;
@@ -103,32 +107,42 @@ export class RedisState implements SessionState {
   readonly #maxBacklog: number;
   readonly #underWay = new Set<Promise<unknown>>();
   #isStopped = false;
+  #isHealing = false;
 
   constructor(options: RedisStateOptions) {
     this.#options = options;
     const { redis, subscriber, keys, timings, retryHorizonMs, now, onMessage, onFault, instanceId } = options;
+    const relied = guarded(redis, options.guard);
     this.#clock = now === undefined ? () => '' : () => String(now());
     this.#maxBacklog = options.maxBacklog ?? 200_000;
-    this.#store = new SessionStore({ redis, keys, timings, clock: this.#clock });
+    this.#store = new SessionStore({ redis: relied, keys, timings, clock: this.#clock });
     const read = async (sessionId: string) => {
       const held = await this.#store.read(sessionId);
       return held === null ? null : { now: held.now, document: held.snapshot.document };
     };
-    this.#names = new SessionNames({ redis, keys, retryHorizonMs, clock: this.#clock, read });
+    const recall = async (sessionId: string) => {
+      const found = await read(sessionId);
+      if (found !== null || (await this.#rebuilds.rebuild(sessionId, null)) === 'gone') return found;
+      return read(sessionId);
+    };
+    const named = { keys, retryHorizonMs, clock: this.#clock, read, recall };
+    this.#names = new SessionNames({ ...named, redis: relied });
     this.#local = new LocalSessions({
       onMessage,
       onFault,
       readAfter: (id, afterSeq) => this.#log.read(id, { afterSeq, limit: REPAIR_PAGE }),
       onContradiction: (id, epoch) => void this.replace(id, epoch).catch(onFault),
     });
-    this.#due = new DueSessions({ redis, keys, store: this.#store, timings, clock: this.#clock, onFault });
+    this.#due = new DueSessions({ redis: relied, keys, store: this.#store, timings, clock: this.#clock, onFault });
     this.#tallies = new PartitionTallies(redis, keys);
     this.#unheld = new UnheldSeats(instanceId);
     const { durable, store: archive, now: deploymentNow } = options.archive;
+    // Past the guard: what was lost is put back before anybody may rely on the rest.
+    this.#unguarded = new SessionStore({ redis, keys, timings, clock: this.#clock });
     this.#rebuilds = new SessionRebuild({
       ...{ redis, keys, durable, archive, timings, retryHorizonMs },
-      store: this.#store,
-      names: this.#names,
+      store: this.#unguarded,
+      names: new SessionNames({ ...named, redis }),
       clock: this.#clock,
       now: deploymentNow,
     });
@@ -136,6 +150,7 @@ export class RedisState implements SessionState {
     this.#restoring = new Restoring({
       ...{ redis, keys, rebuilds: this.#rebuilds },
       onRestored: (sessionId) => this.#leaveEpoch(sessionId),
+      onFault,
     });
     const [store, names, local, tallies] = [this.#store, this.#names, this.#local, this.#tallies];
     const [unheld, rebuilds, lanes] = [this.#unheld, this.#rebuilds, this.#lanes];
@@ -146,10 +161,12 @@ export class RedisState implements SessionState {
     this.#changes = new SessionChanges({
       ...{ instanceId, store, names, local, tallies, unheld, rebuilds, tell, isConnected, onFault },
       onNewEpoch: (sessionId) => this.#leaveEpoch(sessionId),
+      onStrange: (sessionId) => this.#watch.lookSoon(sessionId),
+      onUntold: () => this.#channel.tellLost(),
       onUnheld: (snapshot) => onChangedElsewhere(snapshot, false),
     });
     this.#watch = new HeadWatch({
-      ...{ redis, keys, instanceId, local, lanes, store, rebuilds, isConnected, onChangedElsewhere },
+      ...{ redis, keys, instanceId, local, lanes, store, rebuilds, isConnected, onChangedElsewhere, onFault },
       isListening: () => subscriber.isReady(),
       releaseUnheld: () => unheld.release((sessionId, holder) => this.change(sessionId, dropConnection(holder))),
       onNewEpoch: (sessionId) => this.#leaveEpoch(sessionId),
@@ -161,9 +178,11 @@ export class RedisState implements SessionState {
       instanceId,
       onMessage: (message, sender, epoch) => this.#local.arrived(message, sender, epoch),
       onRepaired: () => this.#heal(),
+      onLostElsewhere: () => this.#heal(),
     });
     this.#log = new MessageLog({
-      ...{ redis, keys, instanceId, timings, retryHorizonMs, onFault },
+      ...{ keys, instanceId, timings, retryHorizonMs, onFault },
+      redis: relied,
       channel: this.#channel,
       clusterLimits: options.clusterLimits,
       clock: this.#clock,
@@ -184,6 +203,7 @@ export class RedisState implements SessionState {
     this.#isStopped = true;
     this.#local.stop();
     this.#channel.stop();
+    this.#watch.stop();
   }
 
   create(document: SessionDocument, onVisible: (snapshot: SessionSnapshot) => void): Promise<CreateResult> {
@@ -205,7 +225,11 @@ export class RedisState implements SessionState {
   }
 
   async read(sessionId: string): Promise<SessionSnapshot | null> {
-    return this.#guard(async () => (await this.#store.read(sessionId))?.snapshot ?? null);
+    return this.#guard(async () => {
+      const held = await this.#store.read(sessionId);
+      if (held !== null) this.#noticed(sessionId, held.snapshot.document.epoch, held.version);
+      return held?.snapshot ?? null;
+    });
   }
 
   findByCode(code: string): Promise<string | null> {
@@ -225,7 +249,7 @@ export class RedisState implements SessionState {
   }
 
   findSend(sessionId: string, seatId: string, id: string, fingerprint: string): Promise<FindSendResult> {
-    return this.#guard(() => this.#log.findSend(sessionId, seatId, id, fingerprint));
+    return this.#guard(() => this.#findSend(sessionId, seatId, id, fingerprint));
   }
 
   readLog(sessionId: string, range: LogRange): Promise<LogPage | null> {
@@ -263,25 +287,30 @@ export class RedisState implements SessionState {
   }
 
   /**
-   * Redis may have lost what it had: compares with the heads of the archive, and puts back what is missing or behind.
-   * Sessions with a connection are also put back when they are next used; without this, the others would never end, and
-   * numbers that the archive has would be given again.
+   * Redis may have lost what it had: compares with the heads of the archive, and puts back what is behind, because numbers
+   * that the archive has would be given again. Gives what puts back the sessions that are missing: those with a connection
+   * are also put back when they are next used, the others would never end without it.
    */
-  restore(archived: readonly ArchivedHead[]): Promise<void> {
+  compare(archived: AsyncIterable<readonly ArchivedHead[]>): Promise<() => Promise<void>> {
     return this.#guard(() => this.#restoring.compare(archived));
   }
 
   /** The archive contradicts what Redis has of the session: Redis has lost something and gave its numbers again. */
   async replace(sessionId: string, epoch: number): Promise<void> {
-    const held = await this.#guard(() => this.#store.read(sessionId));
+    const held = await this.#guard(() => this.#unguarded.read(sessionId));
     // What contradicted was of an older epoch: that has been mended.
     if (held === null || held.snapshot.document.closed !== null || held.snapshot.document.epoch !== epoch) return;
-    if (await this.#rebuilds.rebuild(sessionId, epoch)) this.#leaveEpoch(sessionId);
+    if ((await this.#rebuilds.rebuild(sessionId, epoch)) === 'open') this.#leaveEpoch(sessionId);
   }
 
-  /** Another instance may have died with events that it had not told yet. */
+  /** Another instance may have died with events that it had not told yet, or Redis was compared with the archive. */
   suspect(): void {
     this.#heal();
+  }
+
+  /** An event of this instance may not have reached the others: they are to look at the store. */
+  eventsLost(): void {
+    this.#channel.tellLost();
   }
 
   /** Looks at the counts of the partitions that this instance answers for. */
@@ -302,14 +331,15 @@ export class RedisState implements SessionState {
   async #append(request: AppendRequest): Promise<AppendResult> {
     const { sessionId, sender, id, type, body, fingerprint } = request;
     if (this.isBacklogFull) {
-      const found = await this.#log.findSend(sessionId, sender.seatId, id, fingerprint);
+      const found = await this.#findSend(sessionId, sender.seatId, id, fingerprint);
       if (found.kind !== 'unknown') return found;
       throw overloaded();
     }
     const answer = await this.#log.append(request, this.#local.seenSeq(sessionId));
-    if (answer.kind !== 'answered') return this.#refused(sessionId, answer);
-    const { result } = answer;
+    if (answer.kind !== 'answered') return this.#refused(request, answer);
+    const { result, version } = answer;
     if (result.kind !== 'appended') return result;
+    if (version !== undefined) this.#noticed(sessionId, result.epoch, version);
     const sentAt = new Date(result.sentAt).toISOString();
     const message: Message = { id, seq: result.seq, sessionId, from: sender.seatId, type, body, sentAt };
     this.#tell(() => this.#options.onAppended(message));
@@ -317,17 +347,45 @@ export class RedisState implements SessionState {
     return result;
   }
 
+  async #findSend(sessionId: string, seatId: string, id: string, fingerprint: string): Promise<FindSendResult> {
+    const known = this.#local.epochOf(sessionId);
+    let found = await this.#log.findSend(sessionId, seatId, id, fingerprint);
+    if (found.kind === 'none') {
+      const rebuilt = await this.#rebuilds.rebuild(sessionId, known);
+      if (rebuilt === 'open' && known !== null) this.#leaveEpoch(sessionId);
+      if (rebuilt !== 'gone') found = await this.#log.findSend(sessionId, seatId, id, fingerprint);
+    }
+    return found.kind === 'none' ? { kind: 'unknown' } : found;
+  }
+
+  /** What others changed is looked at when it shows here first, if it is not heard of by then. */
+  #noticed(sessionId: string, epoch: number, version: number): void {
+    if (this.#local.epochOf(sessionId) !== epoch || this.#local.versionOf(sessionId) === version) return;
+    this.#watch.lookSoon(sessionId);
+  }
+
   /**
    * A refusal may tell of a loss: then the session goes on under another epoch. Throws `UNAVAILABLE` in that case, because
    * the sender may repeat on the connection that it is about to make.
    */
-  async #refused(sessionId: string, answer: Exclude<LogAnswer, { kind: 'answered' }>): Promise<AppendResult> {
+  async #refused(request: AppendRequest, answer: Exclude<LogAnswer, { kind: 'answered' }>): Promise<AppendResult> {
+    const { sessionId } = request;
     const known = this.#local.epochOf(sessionId);
     if (answer.kind === 'not_seated' && (known === null || answer.epoch === known)) return { kind: 'not_seated' };
     if (answer.kind === 'behind') await this.#rebuilds.rebuild(sessionId, answer.epoch);
-    if (answer.kind === 'none' && !(await this.#rebuilds.rebuild(sessionId, known))) return { kind: 'no_such_session' };
+    if (answer.kind === 'none') {
+      const rebuilt = await this.#rebuilds.rebuild(sessionId, known);
+      if (rebuilt === 'gone') return { kind: 'no_such_session' };
+      if (rebuilt === 'closed') return this.#repeated(request);
+    }
     this.#leaveEpoch(sessionId);
     throw new TandemError('UNAVAILABLE', 'The store has lost a part of this session: repeat with the same id.');
+  }
+
+  /** A closed session is under the epoch that its readers know: what they sent before is known again. */
+  async #repeated({ sessionId, sender, id, fingerprint }: AppendRequest): Promise<AppendResult> {
+    const found = await this.#log.findSend(sessionId, sender.seatId, id, fingerprint);
+    return found.kind === 'duplicate' || found.kind === 'id_reused' ? found : { kind: 'session_closed' };
   }
 
   #leaveEpoch(sessionId: string): void {
@@ -340,7 +398,7 @@ export class RedisState implements SessionState {
     const sessionId = await this.#strangeCodes.find(code);
     // One that Redis has knows better what became of its code.
     if (sessionId === null || (await this.#store.read(sessionId)) !== null) return null;
-    return (await this.#rebuilds.rebuild(sessionId, null)) ? this.#names.findByCode(code) : null;
+    return (await this.#rebuilds.rebuild(sessionId, null)) === 'gone' ? null : this.#names.findByCode(code);
   }
 
   /** Resolves when no change is under way. */
@@ -351,7 +409,25 @@ export class RedisState implements SessionState {
   /** The way to Redis was broken: what was appended or published meanwhile may not have come. */
   #heal(): void {
     this.#watch.suspect();
-    if (!this.#isStopped) this.#watch.look(false).catch(this.#options.onFault);
+    // One look at a time: several instances may say so at once.
+    if (this.#isStopped || this.#isHealing) return;
+    this.#isHealing = true;
+    const heal = async () => {
+      try {
+        while (this.#watch.isSuspect && !this.#hasStopped()) await this.#watch.look(false);
+      } catch (error) {
+        // The next look at the heads is as close as this one was to be.
+        this.#options.onFault(error);
+      } finally {
+        this.#isHealing = false;
+      }
+    };
+    void heal();
+  }
+
+  /** A function, because the compiler does not see that it changes during an await. */
+  #hasStopped(): boolean {
+    return this.#isStopped;
   }
 
   #together<T>(sessionId: string, run: () => Promise<T>): Promise<T> {
@@ -377,4 +453,10 @@ function overloaded(): TandemError {
   return new TandemError('UNAVAILABLE', 'Too many messages wait for the archive: repeat later with the same id.', {
     retryAfterMs: 1000,
   });
+}
+
+/** The same Redis for those who rely on what it holds. */
+function guarded(redis: Redis, guard: Guard | undefined): Redis {
+  if (guard === undefined) return redis;
+  return { ...redis, run: (script, keys, args) => redis.run(script, keys, args, guard) };
 }

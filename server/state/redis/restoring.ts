@@ -1,4 +1,6 @@
+import type { ArchivedHead } from './archived-heads.ts';
 import type { Redis } from './client.ts';
+import { isUnavailable } from './client-errors.ts';
 import { partitionOf, type Keys } from './keys.ts';
 import { arrayOf, numberOf } from './reply.ts';
 import { loadScript } from './script.ts';
@@ -9,18 +11,21 @@ const READ_HEADS = loadScript('read_heads');
 const HEADS_AT_ONCE = 100;
 const REBUILDS_AT_ONCE = 8;
 
-/** How far the archive has an open session. */
-export interface ArchivedHead {
-  readonly id: string;
-  readonly epoch: number;
-  readonly lastSeq: number;
-}
-
 export interface RestoringOptions {
   redis: Pick<Redis, 'run'>;
   keys: Keys;
   rebuilds: Pick<SessionRebuild, 'rebuild'>;
   onRestored: (sessionId: string) => void;
+  /** One session that cannot be put back must not keep all others waiting. */
+  onFault: (error: unknown) => void;
+}
+
+interface Lost {
+  readonly id: string;
+  /** Of which something is lost. */
+  readonly epoch: number;
+  /** Redis has nothing of it. */
+  readonly isMissing: boolean;
 }
 
 /** Compares Redis with the archive, after another process of Redis or another primary was found behind its address. */
@@ -31,42 +36,62 @@ export class Restoring {
     this.#options = options;
   }
 
-  async compare(archived: readonly ArchivedHead[]): Promise<void> {
-    const byPartition = new Map<number, ArchivedHead[]>();
-    for (const head of archived) {
-      const heads = byPartition.get(partitionOf(head.id));
-      if (heads === undefined) byPartition.set(partitionOf(head.id), [head]);
-      else heads.push(head);
+  /**
+   * Puts back what is behind. Gives what puts back the sessions that are missing altogether: whoever uses one of those
+   * notices by itself, so nobody has to wait for them, and after a Redis that lost everything that would take long.
+   */
+  async compare(archived: AsyncIterable<readonly ArchivedHead[]>): Promise<() => Promise<void>> {
+    const missing: Lost[] = [];
+    for await (const page of archived) {
+      const reads = chunksOf(page).map(async (heads) => this.#lost(heads));
+      const lost = (await Promise.all(reads)).flat();
+      missing.push(...lost.filter(({ isMissing }) => isMissing));
+      await this.#rebuildAll(lost.filter(({ isMissing }) => !isMissing));
     }
-    for (const heads of byPartition.values()) {
-      for (let from = 0; from < heads.length; from += HEADS_AT_ONCE) {
-        await this.#rebuildAll(await this.#lost(heads.slice(from, from + HEADS_AT_ONCE)));
-      }
-    }
+    return () => this.#rebuildAll(missing);
   }
 
   /** Those of which Redis has less than the archive, with the epoch that it has lost a part of. */
-  async #lost(archived: readonly ArchivedHead[]): Promise<{ id: string; epoch: number }[]> {
+  async #lost(archived: readonly ArchivedHead[]): Promise<Lost[]> {
     const { redis, keys } = this.#options;
     const names = archived.map(({ id }) => keys.session(id).flat);
     const heads = arrayOf(await redis.run(READ_HEADS, names, [])).map(arrayOf);
-    return archived.flatMap(({ id, epoch, lastSeq }, index) => {
+    return archived.flatMap(({ id, epoch, lastSeq }, index): Lost[] => {
       const [heldEpoch = null, heldSeq = 0] = heads[index] ?? [];
-      if (heldEpoch === null) return [{ id, epoch }];
+      if (heldEpoch === null) return [{ id, epoch, isMissing: true }];
       const held = numberOf(heldEpoch);
       const isBehind = held < epoch || (held === epoch && numberOf(heldSeq) < lastSeq);
-      return isBehind ? [{ id, epoch: held }] : [];
+      return isBehind ? [{ id, epoch: held, isMissing: false }] : [];
     });
   }
 
-  async #rebuildAll(lost: readonly { id: string; epoch: number }[]): Promise<void> {
-    const { rebuilds, onRestored } = this.#options;
+  async #rebuildAll(lost: readonly Lost[]): Promise<void> {
+    const { rebuilds, onRestored, onFault } = this.#options;
     const waiting = [...lost];
     const work = async () => {
       for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-        if (await rebuilds.rebuild(next.id, next.epoch)) onRestored(next.id);
+        try {
+          if ((await rebuilds.rebuild(next.id, next.epoch)) === 'open') onRestored(next.id);
+        } catch (error) {
+          if (isUnavailable(error)) throw error;
+          onFault(error);
+        }
       }
     };
     await Promise.all(Array.from({ length: Math.min(REBUILDS_AT_ONCE, lost.length) }, work));
   }
+}
+
+/** Of one partition each, because a script may name keys of one slot alone. */
+function chunksOf(heads: readonly ArchivedHead[]): ArchivedHead[][] {
+  const byPartition = new Map<number, ArchivedHead[]>();
+  for (const head of heads) {
+    const partition = partitionOf(head.id);
+    byPartition.set(partition, [...(byPartition.get(partition) ?? []), head]);
+  }
+  return [...byPartition.values()].flatMap((all) =>
+    Array.from({ length: Math.ceil(all.length / HEADS_AT_ONCE) }, (_, index) =>
+      all.slice(index * HEADS_AT_ONCE, (index + 1) * HEADS_AT_ONCE),
+    ),
+  );
 }

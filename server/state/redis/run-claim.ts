@@ -1,42 +1,48 @@
-import type { Redis } from './client.ts';
+import type { Redis, RedisPrimary } from './client.ts';
 import type { Keys } from './keys.ts';
 
-const COMPARING_MS = 60_000;
+/** Renewed meanwhile: when whoever compares dies, another one begins so much later. */
+const CLAIM_MS = 2500;
 const LIFE_MS = 90 * 86_400_000;
 
-/** Which processes of Redis have been compared with the archive. One of all instances compares; the mark is in Redis. */
+/**
+ * How far the comparison of a primary with the archive is: `comparing` while it may still lack what was acknowledged,
+ * `compared` when all that is behind was put right and what is missing altogether is being put back, `done` after that.
+ */
+export type RunStage = 'comparing' | 'compared' | 'done';
+
+/** Which memories of Redis have been compared with the archive. One of all instances compares; the mark is in Redis. */
 export class RunClaim {
-  readonly #redis: Pick<Redis, 'send' | 'primaries'>;
+  readonly #redis: Pick<Redis, 'send'>;
   readonly #keys: Keys;
 
-  constructor(redis: Pick<Redis, 'send' | 'primaries'>, keys: Keys) {
+  constructor(redis: Pick<Redis, 'send'>, keys: Keys) {
     this.#redis = redis;
     this.#keys = keys;
   }
 
-  /** `mine`: this instance is to compare. `others`: another one is at it. `done`: all that runs now was compared. */
-  async take(): Promise<{ readonly turn: 'mine' | 'others' | 'done'; readonly names: readonly string[] }> {
-    const names = this.#names();
-    let turn: 'mine' | 'others' | 'done' = 'done';
-    for (const name of names) {
-      const taken = await this.#redis.send(['SET', name, 'comparing', 'NX', 'PX', String(COMPARING_MS)], name);
-      if (taken === 'OK') turn = 'mine';
-      else if (turn === 'done' && (await this.#redis.send(['GET', name], name)) !== 'done') turn = 'others';
-    }
-    return { turn, names };
+  /** `mine`: this instance is to compare; otherwise how far it is. */
+  async take(primary: RedisPrimary): Promise<'mine' | RunStage> {
+    // It has no name under which another instance would know it.
+    if (primary.runId === '') return 'mine';
+    const name = this.#keys.run(primary.id);
+    const taken = await this.#redis.send(['SET', name, 'comparing', 'NX', 'PX', String(CLAIM_MS)], name);
+    if (taken === 'OK') return 'mine';
+    const stage = await this.#redis.send(['GET', name], name);
+    return stage === 'done' || stage === 'compared' ? stage : 'comparing';
   }
 
-  /** These were compared. */
-  async settle(names: readonly string[]): Promise<void> {
-    for (const name of names) await this.#redis.send(['SET', name, 'done', 'PX', String(LIFE_MS)], name);
+  /** Says how far it is; what is not done has to be said again within 2.5 s. */
+  async mark(primary: RedisPrimary, stage: RunStage): Promise<void> {
+    if (primary.runId === '') return;
+    const name = this.#keys.run(primary.id);
+    await this.#redis.send(['SET', name, stage, 'PX', String(stage === 'done' ? LIFE_MS : CLAIM_MS)], name);
   }
 
   /** The comparison failed: whoever is next begins anew. */
-  async release(names: readonly string[]): Promise<void> {
-    for (const name of names) await this.#redis.send(['DEL', name], name);
-  }
-
-  #names(): string[] {
-    return this.#redis.primaries().map(({ runId, replicationId }) => this.#keys.run(`${runId}:${replicationId}`));
+  async release(primary: RedisPrimary): Promise<void> {
+    if (primary.runId === '') return;
+    const name = this.#keys.run(primary.id);
+    await this.#redis.send(['DEL', name], name);
   }
 }

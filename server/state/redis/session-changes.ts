@@ -21,10 +21,14 @@ export interface SessionChangesOptions {
   rebuilds: SessionRebuild;
   /** The session goes on under another epoch than the one that is known here. */
   onNewEpoch: (sessionId: string) => void;
+  /** Others changed the session since it was last looked at here. */
+  onStrange: (sessionId: string) => void;
   /** Whether a connection here holds a seat of the session. */
   isConnected: (sessionId: string) => boolean;
   /** The store says that no seat is held here, although a connection is. */
   onUnheld: (snapshot: SessionSnapshot) => void;
+  /** It is not known whether a change was stored, and nobody was told of it. */
+  onUntold: () => void;
   onFault: (error: unknown) => void;
   /** Calls a listener; what it throws is its fault and not the caller's. */
   tell: (listener: () => void) => void;
@@ -78,7 +82,7 @@ export class SessionChanges {
     try {
       for (let attempt = 0; attempt < CHANGE_TRIES; attempt += 1) {
         const held = await this.#options.store.read(sessionId);
-        if (held === null && attempt === 0 && (await this.#options.rebuilds.rebuild(sessionId, known))) continue;
+        if (held === null && attempt === 0 && (await this.#rebuilt(sessionId, known))) continue;
         // Those who are connected here know an epoch that is over: they leave before anybody is seated in the new one.
         if (known !== null && !hasLeft && held?.snapshot.document.epoch !== known) {
           hasLeft = true;
@@ -88,6 +92,9 @@ export class SessionChanges {
           this.#options.local.forget(sessionId);
           return { kind: 'no_such_session' };
         }
+        // This change makes the version known here, and with it would hide what others did before.
+        const knows = known === null || known !== held.snapshot.document.epoch;
+        if (!knows && held.version !== this.#options.local.versionOf(sessionId)) this.#options.onStrange(sessionId);
         const { lastSeq, lastActivityAt, document: before } = held.snapshot;
         const decision = rule(before, { now: held.now, lastSeq, lastActivityAt });
         const settled = await this.#settle(held, decision);
@@ -112,6 +119,10 @@ export class SessionChanges {
       if (told === null) this.#options.local.unchanged(sessionId);
       else this.#options.local.changed(sessionId, told.head, told.isHeld);
     }
+  }
+
+  async #rebuilt(sessionId: string, known: number | null): Promise<boolean> {
+    return (await this.#options.rebuilds.rebuild(sessionId, known)) !== 'gone';
   }
 
   /** Stores what a rule decided, with its names. */
@@ -149,6 +160,7 @@ export class SessionChanges {
       return await this.#options.store.store(change);
     } catch (error) {
       this.#options.unheld.note(change.before?.snapshot.document ?? null, change.document);
+      this.#options.onUntold();
       throw error;
     }
   }

@@ -7,22 +7,33 @@ import { SessionNames } from './session-names.ts';
 let stage: RedisStage;
 let sessions: Map<string, SessionDocument>;
 let names: SessionNames;
+/** What the archive puts back when it is asked for. */
+let lost: Map<string, SessionDocument>;
 /** Runs with each look at a session. */
 let onRead: () => void;
 
 beforeEach(async () => {
   stage = await RedisStage.open();
   sessions = new Map();
+  lost = new Map();
   onRead = () => undefined;
+  const read = (id: string) => {
+    onRead();
+    const document = sessions.get(id);
+    return Promise.resolve(document === undefined ? null : { now: stage.now, document });
+  };
   names = new SessionNames({
     redis: stage.redis,
     keys: stage.keys,
     retryHorizonMs: HORIZON_MS,
     clock: stage.clock,
-    read: (id) => {
-      onRead();
-      const document = sessions.get(id);
-      return Promise.resolve(document === undefined ? null : { now: stage.now, document });
+    read,
+    recall: async (id) => {
+      const found = await read(id);
+      const document = lost.get(id);
+      if (found !== null || document === undefined) return found;
+      sessions.set(id, document);
+      return read(id);
     },
   });
 });

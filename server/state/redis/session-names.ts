@@ -22,7 +22,14 @@ export interface SessionNamesOptions {
   retryHorizonMs: number;
   clock: () => string;
   /** The session as it is stored; null when there is none. */
-  read: (sessionId: string) => Promise<{ now: number; document: SessionDocument } | null>;
+  read: (sessionId: string) => Promise<NamedSession | null>;
+  /** The same, put back from the archive where the store has lost it. */
+  recall: (sessionId: string) => Promise<NamedSession | null>;
+}
+
+interface NamedSession {
+  readonly now: number;
+  readonly document: SessionDocument;
 }
 
 /**
@@ -49,11 +56,11 @@ export class SessionNames {
   }
 
   async findByCode(code: string): Promise<string | null> {
-    const { redis, keys, read } = this.#options;
+    const { redis, keys, recall } = this.#options;
     const name = await redis.run(FIND_NAME, [keys.code(code)], []);
     if (name === null) return null;
     const [sessionId = ''] = textOf(name).split(' ');
-    const found = await read(sessionId);
+    const found = await recall(sessionId);
     const held = found?.document.code ?? null;
     return found !== null && held?.value === code && held.expiresAt > found.now ? sessionId : null;
   }
@@ -68,7 +75,7 @@ export class SessionNames {
     const name = await redis.run(FIND_NAME, [keys.idempotency(keyHash)], []);
     if (name === null) return null;
     const [sessionId = ''] = textOf(name).split(' ');
-    return (await this.#holdsKey(sessionId, keyHash)) ? sessionId : null;
+    return this.#holdsKey(await this.#options.recall(sessionId), keyHash) ? sessionId : null;
   }
 
   /** A join took a seat with this key: the code alone may not lead to it by the time it is repeated. */
@@ -86,27 +93,29 @@ export class SessionNames {
    * with it.
    */
   async claimKey(
-    sessionId: string,
+    newSessionId: string,
     keyHash: string,
   ): Promise<{ kind: 'claimed'; by: number } | { kind: 'taken'; sessionId: string }> {
-    const { redis, keys, retryHorizonMs, clock } = this.#options;
+    const { redis, keys, retryHorizonMs, clock, read, recall } = this.#options;
     const key = keys.idempotency(keyHash);
-    const args = [clock(), sessionId, String(MAKING_MS), String(retryHorizonMs)];
+    const args = [clock(), newSessionId, String(MAKING_MS), String(retryHorizonMs)];
     const giveUpAt = performance.now() + 2 * MAKING_MS;
     for (let empty = ''; performance.now() < giveUpAt;) {
       const [taken, claim, holder, by, now] = arrayOf(await redis.run(CLAIM_KEY, [key], [...args, empty]));
       if (numberOf(taken) === 1) return { kind: 'claimed', by: numberOf(claim) };
-      if (await this.#holdsKey(textOf(holder), keyHash)) return { kind: 'taken', sessionId: textOf(holder) };
-      // Whoever claimed it may still be making the session.
-      if (numberOf(now) <= numberOf(by)) await delay(LOOK_AGAIN_MS);
+      const sessionId = textOf(holder);
+      // Whoever claimed it may still be making the session: what is not there then, the archive has not.
+      const isMaking = numberOf(now) <= numberOf(by);
+      const found = await (isMaking ? read(sessionId) : recall(sessionId));
+      if (this.#holdsKey(found, keyHash)) return { kind: 'taken', sessionId };
+      if (isMaking) await delay(LOOK_AGAIN_MS);
       else empty = textOf(claim);
     }
     throw new TandemError('UNAVAILABLE', 'Another request with this key is not done yet: repeat it with the same key.');
   }
 
-  async #holdsKey(sessionId: string, keyHash: string): Promise<boolean> {
-    const { read, retryHorizonMs } = this.#options;
-    const found = await read(sessionId);
+  #holdsKey(found: NamedSession | null, keyHash: string): boolean {
+    const { retryHorizonMs } = this.#options;
     if (found === null || found.document.closed !== null) return false;
     return found.document.seats.some(({ key }) => key?.hash === keyHash && found.now < key.at + retryHorizonMs);
   }

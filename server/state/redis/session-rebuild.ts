@@ -1,7 +1,7 @@
 import { nextDeadline, type Timings } from '../../sessions/deadlines.ts';
 import { fingerprintOf } from '../../sessions/fingerprint.ts';
 import type { DurableStore, StoredSend, StoredSession } from '../../sessions/ports.ts';
-import type { SessionDocument } from '../../sessions/session.ts';
+import { SERVER, type SessionDocument } from '../../sessions/session.ts';
 import type { Redis } from './client.ts';
 import { encodeDocument } from './document-text.ts';
 import type { Keys } from './keys.ts';
@@ -15,8 +15,13 @@ const RESTORE = loadScript('restore_session');
 /** Ids of sends that are remembered again: as many as a busy session has in the retry horizon. */
 const MAX_SENDS = 20_000;
 const TRIES = 10;
+/** A closed session stays for reading, and so long on top for clocks that differ. */
+const CLOSED_SPARE_MS = 60_000;
 /** Connections of the lost epoch count on from a number below: none of theirs is ever given again. */
 const GENERATIONS_OF_EPOCH = 1_000_000;
+
+/** What the session is now that it was put back; `gone`: the archive has none that anybody may still come back to. */
+export type Rebuilt = 'open' | 'closed' | 'gone';
 
 export interface SessionRebuildOptions {
   redis: Pick<Redis, 'run'>;
@@ -35,20 +40,20 @@ export interface SessionRebuildOptions {
 /**
  * Puts sessions that Redis has lost, or lost a part of, back from the archive, under a new epoch. The epoch is begun in
  * Postgres, so of all who notice the same loss one begins it; whatever they still write under the old one is refused.
+ * A closed one goes on under its own, for reading and for what is sent again: nothing of it can change any more.
  */
 export class SessionRebuild {
   readonly #options: SessionRebuildOptions;
-  readonly #running = new Map<string, Promise<boolean>>();
+  readonly #running = new Map<string, Promise<Rebuilt>>();
 
   constructor(options: SessionRebuildOptions) {
     this.#options = options;
   }
 
   /**
-   * `lostEpoch`: the epoch of which something is lost; null when the caller knows of none. False when the archive has
-   * no such open session. Rejects with `UNAVAILABLE`.
+   * `lostEpoch`: the epoch of which something is lost; null when the caller knows of none. Rejects with `UNAVAILABLE`.
    */
-  rebuild(sessionId: string, lostEpoch: number | null): Promise<boolean> {
+  rebuild(sessionId: string, lostEpoch: number | null): Promise<Rebuilt> {
     let running = this.#running.get(sessionId);
     if (running === undefined) {
       running = this.#rebuild(sessionId, lostEpoch).finally(() => this.#running.delete(sessionId));
@@ -57,22 +62,27 @@ export class SessionRebuild {
     return running;
   }
 
-  async #rebuild(sessionId: string, lostEpoch: number | null): Promise<boolean> {
-    const { durable, now } = this.#options;
+  async #rebuild(sessionId: string, lostEpoch: number | null): Promise<Rebuilt> {
+    const { durable, now, retryHorizonMs } = this.#options;
     // What Redis still has was acknowledged too; what contradicts the archive is what its senders send again.
     if (lostEpoch !== null) await this.#options.archive(sessionId);
     // Somebody else has put it back since it was missed.
-    else if ((await this.#options.store.read(sessionId)) !== null) return true;
+    else {
+      const held = await this.#options.store.read(sessionId);
+      if (held !== null) return held.snapshot.document.closed === null ? 'open' : 'closed';
+    }
     const known = lostEpoch ?? (await durable.loadSession(sessionId, now()))?.document.epoch ?? null;
-    if (known === null || (await durable.raiseEpoch(sessionId, known)) === null) return false;
+    if (known === null) return 'gone';
+    await durable.raiseEpoch(sessionId, known);
     const stored = await durable.loadSession(sessionId, now());
-    if (stored === null || stored.document.closed !== null) return false;
-    const sends = await durable.recentSends(sessionId, now() - this.#options.retryHorizonMs, MAX_SENDS);
+    const closed = stored?.document.closed ?? null;
+    if (stored === null || (closed !== null && now() >= closed.at + retryHorizonMs)) return 'gone';
+    const sends = await durable.recentSends(sessionId, now() - retryHorizonMs, MAX_SENDS);
     for (let attempt = 0; attempt < TRIES; attempt += 1) {
       if (await this.#restore(stored, sends)) break;
     }
     await this.#restoreNames(stored.document);
-    return true;
+    return closed === null ? 'open' : 'closed';
   }
 
   /** True when the session stands under this epoch or a later one. */
@@ -94,15 +104,23 @@ export class SessionRebuild {
         ...[session.ended, partition.held, session.sends],
       ],
       [
-        ...[clock(), String(epoch), encodeDocument(document), String(lifeOf(timings)), String(deadline?.at ?? 0)],
+        ...[clock(), String(epoch), encodeDocument(document), String(this.#lifeOf(document))],
+        deadline === null ? '' : String(deadline.at),
         JSON.stringify(flatOf(document, stored)),
         JSON.stringify(changedCounts(left?.snapshot.document ?? null, document)),
         JSON.stringify(sends.map(sendOf)),
         ...[String(retryHorizonMs), id, String(left?.version ?? 0)],
         JSON.stringify([...heldBy(left?.snapshot.document ?? null)]),
+        document.closed === null ? '1' : '0',
       ],
     );
     return numberOf(reply) !== -1;
+  }
+
+  #lifeOf({ closed, code }: SessionDocument): number {
+    const { timings, retryHorizonMs, now } = this.#options;
+    if (closed === null) return lifeOf(timings);
+    return Math.max(closed.at + retryHorizonMs, code?.expiresAt ?? 0) - now() + CLOSED_SPARE_MS;
   }
 
   async #restoreNames({ id, code, seats }: SessionDocument): Promise<void> {
@@ -116,7 +134,8 @@ export class SessionRebuild {
 
 function flatOf(document: SessionDocument, { lastSeq, lastActivityAt, receipts }: StoredSession): string[] {
   const seq = String(lastSeq);
-  const fields = ['open', '1', 'epoch', String(document.epoch), 'inst', '', 'v', '1', 'seq', seq, 'dseq', seq];
+  const open = document.closed === null ? '1' : '0';
+  const fields = ['open', open, 'epoch', String(document.epoch), 'inst', '', 'v', '1', 'seq', seq, 'dseq', seq];
   fields.push('act', String(lastActivityAt), 'warned', '0');
   for (const { id, generation } of document.seats) fields.push(`seat:${id}`, String(generation));
   for (const [seatId, { delivered, read }] of receipts) fields.push(`r:${seatId}`, `${delivered} ${read}`);
@@ -124,5 +143,5 @@ function flatOf(document: SessionDocument, { lastSeq, lastActivityAt, receipts }
 }
 
 function sendOf({ participantId, id, sentAt, seq, type, bodyJson }: StoredSend): [string, number, number, string] {
-  return [`${participantId}:${id}`, sentAt, seq, fingerprintOf(type, bodyJson)];
+  return [`${participantId ?? SERVER.seatId}:${id}`, sentAt, seq, fingerprintOf(type, bodyJson)];
 }

@@ -201,6 +201,38 @@ describe('what is taken', () => {
   });
 });
 
+describe('what is stored', () => {
+  beforeEach(() => open());
+
+  it('is of a session what changed: with a message alone neither its seats nor their receipts go again', async () => {
+    const room = await paired(stage, here, here);
+    const { sessionId, host, guest } = room;
+    const archiver = archiverOver(source());
+    const stored = async () => {
+      expect(await archiver.archive(sessionId)).toBe(true);
+      const { sessions = [], receipts = [], messages = [] } = stage.archive.batches.at(-1) ?? {};
+      return [sessions.length, receipts.length, messages.length];
+    };
+    await here.state.append(messageOf(sessionId, host));
+    expect(await stored()).toEqual([1, 0, 1]);
+    await here.state.append(messageOf(sessionId, host));
+    expect(await stored()).toEqual([0, 0, 1]);
+    await here.state.append(messageOf(sessionId, host));
+    await here.state.recordReceipt(sessionId, guest, { read: 2 });
+    expect(await stored()).toEqual([0, 1, 1]);
+    await here.state.append(messageOf(sessionId, host));
+    await here.state.change(sessionId, lockSession(host, true));
+    expect(await stored()).toEqual([1, 0, 1]);
+    // Nothing else says which epoch this is of.
+    await here.state.recordReceipt(sessionId, guest, { read: 4 });
+    expect(await stored()).toEqual([1, 1, 0]);
+    await here.state.append(messageOf(sessionId, host));
+    await here.state.change(sessionId, leaveSession(guest));
+    expect(await stored()).toEqual([1, 0, 1]);
+    expect((await stage.archive.loadSession(sessionId, stage.now))?.document.seats).toHaveLength(1);
+  });
+});
+
 describe('a Redis that is full', () => {
   beforeEach(() => open(startRedis({ maxmemory: '100mb', maxmemoryPolicy: 'noeviction' })));
 

@@ -1,7 +1,8 @@
+import { createHash } from 'node:crypto';
 import type { ArchiveSource, StoredMessage, UnarchivedSession } from '../../sessions/ports.ts';
 import type { EndedSeat } from '../../sessions/session.ts';
 import type { Redis } from './client.ts';
-import type { Keys } from './keys.ts';
+import { PARTITIONS, type Keys, type PartitionKeys } from './keys.ts';
 import { bodyOf } from './message-text.ts';
 import { arrayOf, fieldsOf, numberOf, textOf } from './reply.ts';
 import { loadScript } from './script.ts';
@@ -11,11 +12,17 @@ import { waitingPartitions } from './waiting-partitions.ts';
 const TAKE = loadScript('take_unarchived');
 const READ = loadScript('read_unarchived');
 const SETTLE = loadScript('settle_archived');
+const SET_ASIDE = loadScript('set_aside_unarchived');
+const RELEASE = loadScript('release_unarchived');
+const COUNT = loadScript('count_set_aside');
 
 /** Of one session at once: with the longest bodies, hundreds of messages would be too much for one transaction. */
 const BYTES = 512 * 1024;
 /** How long a session that was taken is left to its archiver. */
 const TAKEN_MS = 10_000;
+/** Until the next try of a session that is refused; twice as long after each. */
+const FIRST_ASIDE_MS = 60_000;
+const LONGEST_ASIDE_MS = 600_000;
 
 export interface UnarchivedOptions {
   redis: Pick<Redis, 'kind' | 'run'>;
@@ -57,14 +64,14 @@ export class Unarchived implements ArchiveSource {
   }
 
   async read(sessionId: string, maxMessages: number): Promise<UnarchivedSession | null> {
-    const { redis, keys } = this.#options;
+    const { redis, keys, clock } = this.#options;
     const { document, flat, log, ended } = keys.session(sessionId);
-    const names = [document, flat, log, ended, keys.partitionOf(sessionId).unarchived];
-    const reply = arrayOf(await redis.run(READ, names, [String(maxMessages), String(BYTES), sessionId]));
+    const partition = keys.partitionOf(sessionId);
+    const names = [document, flat, log, ended, partition.unarchived, asideOf(partition)];
+    const reply = arrayOf(await redis.run(READ, names, [String(maxMessages), String(BYTES), sessionId, clock()]));
     if (reply.length === 0) return null;
-    const [text, fields, entries, endings] = reply;
-    const held = heldSession(sessionId, 0, textOf(text), fieldsOf(fields));
-    const { snapshot, version } = held;
+    const [text, fields, entries, endings, wait] = reply;
+    const { snapshot, version, fields: known } = heldSession(sessionId, 0, textOf(text), fieldsOf(fields));
     const { epoch } = snapshot.document;
     return {
       document: snapshot.document,
@@ -74,26 +81,80 @@ export class Unarchived implements ArchiveSource {
       ended: arrayOf(endings).map((ending) => JSON.parse(textOf(ending)) as EndedSeat),
       messages: arrayOf(entries).map((entry) => storedOf(sessionId, epoch, entry)),
       durableSeq: snapshot.durableSeq,
+      archived: {
+        document: known.get('dv') === String(version),
+        receipts: known.get('dr') === digestOf(receiptsText(snapshot.receipts)),
+      },
+      asideMs: numberOf(wait) < 0 ? null : numberOf(wait),
     };
   }
 
-  async settle(session: UnarchivedSession): Promise<'done' | 'more' | 'gone'> {
+  settle(session: UnarchivedSession): Promise<'done' | 'more' | 'gone'> {
+    return this.#settle(session, String(session.version));
+  }
+
+  async settlePart(session: UnarchivedSession): Promise<'settled' | 'gone'> {
+    return (await this.#settle(session, '')) === 'gone' ? 'gone' : 'settled';
+  }
+
+  async setAside(sessionId: string, epoch: number | null, reason: string): Promise<'news' | 'known' | 'gone'> {
+    const { redis, clock } = this.#options;
+    // No text of a database in Redis, and none that is longer than another.
+    const delays = [String(FIRST_ASIDE_MS), String(LONGEST_ASIDE_MS)];
+    const values = [clock(), sessionId, epoch === null ? '' : String(epoch), digestOf(reason), ...delays];
+    const outcome = numberOf(await redis.run(SET_ASIDE, this.#asideKeys(sessionId), values));
+    return outcome === 1 ? 'news' : outcome === 0 ? 'known' : 'gone';
+  }
+
+  async release(sessionId: string): Promise<boolean> {
+    const { redis, clock } = this.#options;
+    return numberOf(await redis.run(RELEASE, this.#asideKeys(sessionId), [clock(), sessionId])) === 1;
+  }
+
+  async countAside(): Promise<number> {
+    const { redis, keys } = this.#options;
+    const names = Array.from({ length: PARTITIONS }, (_, partition) => asideOf(keys.partition(partition)));
+    // In a cluster they lie on several nodes.
+    const groups = redis.kind === 'cluster' ? names.map((name) => [name]) : [names];
+    const counts = await Promise.all(groups.map((group) => redis.run(COUNT, group, [])));
+    return counts.map(numberOf).reduce((sum, count) => sum + count, 0);
+  }
+
+  async #settle(session: UnarchivedSession, version: string): Promise<'done' | 'more' | 'gone'> {
     const { redis, keys, clock, hotMessages, closedLifeMs } = this.#options;
-    const { document, version, messages, ended, receipts, durableSeq } = session;
+    const { document, messages, ended, receipts, durableSeq } = session;
     const names = keys.session(document.id);
     const partition = keys.partitionOf(document.id);
     const reply = await redis.run(
       SETTLE,
-      [names.flat, names.log, names.ended, partition.unarchived, partition.counts, names.document],
       [
-        ...[clock(), document.id, String(document.epoch), String(messages.at(-1)?.seq ?? durableSeq), String(version)],
+        ...[names.flat, names.log, names.ended, partition.unarchived, partition.counts, names.document],
+        asideOf(partition),
+      ],
+      [
+        ...[clock(), document.id, String(document.epoch), String(messages.at(-1)?.seq ?? durableSeq), version],
         JSON.stringify(ended.map((seat) => JSON.stringify(seat))),
-        ...[String(hotMessages), receiptsText(receipts), String(closedLifeMs)],
+        ...[String(hotMessages), receiptsText(receipts), String(closedLifeMs), digestOf(receiptsText(receipts))],
       ],
     );
     const outcome = numberOf(reply);
     return outcome === 1 ? 'done' : outcome === 0 ? 'more' : 'gone';
   }
+
+  #asideKeys(sessionId: string): string[] {
+    const { keys } = this.#options;
+    const partition = keys.partitionOf(sessionId);
+    return [partition.unarchived, asideOf(partition), keys.session(sessionId).flat];
+  }
+}
+
+/** Sessions that the archive refuses: epoch, tries, when the next one is, reason. Beside their marks, in their slot. */
+function asideOf({ unarchived }: PartitionKeys): string {
+  return `${unarchived}:aside`;
+}
+
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
 /** As `settle_archived.lua` writes them. */

@@ -11,11 +11,12 @@
 --       8 message as JSON, open at its end  9 retry horizon, ms  10 idle warning, ms  11 life of a key, ms
 --       12 command that publishes  13 channel, without the instance  14 highest seq that the caller knows of
 --       15… points and duration in ms of each limit
--- Gives { 'appended' | 'duplicate', seq, sent at, epoch, durable seq }, { 'limited', number of the limit, ms to wait },
+-- Gives { 'appended', seq, sent at, epoch, durable seq, version of the document },
+--       { 'duplicate', seq, sent at, epoch, durable seq }, { 'limited', number of the limit, ms to wait },
 --       { 'not_seated' | 'behind', epoch }, or { 'none' | 'closed' | 'reused' }
 local now = clock(ARGV[1])
 local seat, id, fingerprint, horizon = ARGV[4], ARGV[6], ARGV[7], tonumber(ARGV[9])
-local flat = redis.call('HMGET', KEYS[1], 'open', 'seq', 'epoch', 'dseq', 'warned', 'inst', 'seat:' .. seat)
+local flat = redis.call('HMGET', KEYS[1], 'open', 'seq', 'epoch', 'dseq', 'warned', 'inst', 'seat:' .. seat, 'v')
 if not flat[3] then return { 'none' } end
 local seq, epoch, durable = tonumber(flat[2]), tonumber(flat[3]), tonumber(flat[4])
 
@@ -40,7 +41,8 @@ if known then
   end
 end
 if flat[1] ~= '1' then return { 'closed' } end
-if flat[7] ~= ARGV[5] then return { 'not_seated', epoch } end
+-- The server itself has no seat.
+if seat ~= 'server' and flat[7] ~= ARGV[5] then return { 'not_seated', epoch } end
 -- The store has lost what somebody saw already: a number given now would be given twice.
 if seq < tonumber(ARGV[14]) then return { 'behind', epoch } end
 
@@ -85,4 +87,4 @@ if flat[6] ~= '' and flat[6] ~= ARGV[3] then
     if instance ~= ARGV[3] then redis.call(ARGV[12], ARGV[13] .. instance, packet) end
   end
 end
-return { 'appended', seq, now, epoch, durable }
+return { 'appended', seq, now, epoch, durable, tonumber(flat[8]) }

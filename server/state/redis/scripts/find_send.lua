@@ -2,10 +2,10 @@
 --
 -- KEYS  1 flat fields  2 known sends, without the number of the window
 -- ARGV  1 now or ''  2 seat  3 message id  4 fingerprint  5 retry horizon, ms
--- Gives { 'duplicate', seq, sent at, epoch, durable seq } or { 'reused' | 'unknown' }
+-- Gives { 'duplicate', seq, sent at, epoch, durable seq } or { 'reused' | 'unknown' | 'none' }; none: no such session
 local now, horizon = clock(ARGV[1]), tonumber(ARGV[5])
 local flat = redis.call('HMGET', KEYS[1], 'epoch', 'dseq')
-if not flat[1] then return { 'unknown' } end
+if not flat[1] then return { 'none' } end
 local send, window = ARGV[2] .. ':' .. ARGV[3], math.floor(now / horizon)
 local known = redis.call('HGET', KEYS[2] .. text(window), send) or redis.call('HGET', KEYS[2] .. text(window - 1), send)
 if not known then return { 'unknown' } end

@@ -1,12 +1,14 @@
 -- What of a session is not in the archive. A mark of a session that is gone goes with it.
 --
--- KEYS  1 document  2 flat fields  3 log  4 ended seats  5 sessions to archive
--- ARGV  1 most messages  2 most bytes of them; one comes in any case  3 session
--- Gives { document, { field, value … }, { { id, { field, value … } } … }, { ended seat … } }, or { } when it is gone
+-- KEYS  1 document  2 flat fields  3 log  4 ended seats  5 sessions to archive  6 sessions set aside
+-- ARGV  1 most messages  2 most bytes of them; one comes in any case  3 session  4 now or ''
+-- Gives { document, { field, value … }, { { id, { field, value … } } … }, { ended seat … }, ms until the next try of a
+--       session that is set aside, else -1 }, or { } when it is gone
 local PAGE = 50
 local document, durable = redis.call('GET', KEYS[1]), redis.call('HGET', KEYS[2], 'dseq')
 if not document or not durable then
   redis.call('ZREM', KEYS[5], ARGV[3])
+  redis.call('HDEL', KEYS[6], ARGV[3])
   return {}
 end
 local messages, bytes = {}, 0
@@ -23,4 +25,8 @@ while #messages < most and bytes < most_bytes do
   if #page < PAGE then break end
   next_seq = tonumber(string.match(page[#page][1], '^%d+')) + 1
 end
-return { document, redis.call('HGETALL', KEYS[2]), messages, redis.call('LRANGE', KEYS[4], 0, -1) }
+local wait = -1
+local epoch, due = string.match(redis.call('HGET', KEYS[6], ARGV[3]) or '', '^(%d+) %d+ (%d+)')
+-- One of an epoch that is over is no more.
+if epoch and epoch == redis.call('HGET', KEYS[2], 'epoch') then wait = math.max(0, tonumber(due) - clock(ARGV[4])) end
+return { document, redis.call('HGETALL', KEYS[2]), messages, redis.call('LRANGE', KEYS[4], 0, -1), wait }

@@ -1,0 +1,261 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { v7 as uuidv7 } from 'uuid';
+import { TandemError } from '../../protocol/errors.ts';
+import type { Identity } from './identity.ts';
+import { MemoryAccounts } from './memory-accounts.conformance.ts';
+import type { FeedReading, Revocation, RevocationFeed } from './ports.ts';
+import { concerns, RevocationCopy } from './revocation-copy.ts';
+import { Revocations } from './revocations.ts';
+
+const NOW = 1_800_000_000_000;
+const HOUR = 3_600_000;
+
+function identity(own: Partial<Identity> = {}): Identity {
+  const base = { userId: 'user', kind: 'own', loginId: 'login', tokenId: 'token' } as const;
+  return { ...base, issuedAt: NOW - 1000, expiresAt: NOW + HOUR, ...own };
+}
+
+function endOf(kind: 'login' | 'token', subject: string, expiresAt = NOW + HOUR): Revocation {
+  return { kind, subject, notBefore: null, expiresAt };
+}
+
+function endOfUser(notBefore = NOW, subject = 'user'): Revocation {
+  return { kind: 'user', subject, notBefore, expiresAt: NOW + HOUR };
+}
+
+describe('the copy of revocations', () => {
+  it('refuses the tokens of a login, one token, and those of a user until a moment', () => {
+    for (const revocation of [endOf('login', 'login'), endOf('token', 'token'), endOfUser()]) {
+      const copy = new RevocationCopy();
+      copy.apply([revocation], NOW);
+      expect(copy.isRevoked(identity())).toBe(true);
+      expect(concerns(revocation, identity())).toBe(true);
+      const other = identity({ userId: 'other', loginId: 'other', tokenId: 'other' });
+      expect(copy.isRevoked(other)).toBe(false);
+      expect(concerns(revocation, other)).toBe(false);
+    }
+  });
+
+  it('accepts what was issued to the user after it, a millisecond being enough', () => {
+    const copy = new RevocationCopy();
+    copy.apply([endOfUser(NOW + 400)], NOW);
+    expect(copy.isRevoked(identity({ issuedAt: NOW + 400 }))).toBe(true);
+    expect(copy.isRevoked(identity({ issuedAt: NOW + 401 }))).toBe(false);
+    // Of a foreign token only the second is known: of the two that it may be, the older one.
+    expect(copy.isRevoked(identity({ kind: 'foreign', issuedAt: NOW }))).toBe(true);
+    expect(copy.isRevoked(identity({ kind: 'foreign', issuedAt: NOW + 1000 }))).toBe(false);
+  });
+
+  it('only grows: an earlier word about a user takes nothing back', () => {
+    const copy = new RevocationCopy();
+    expect(copy.apply([endOfUser(NOW)], NOW)).toHaveLength(1);
+    expect(copy.apply([endOfUser(NOW - 5000)], NOW)).toHaveLength(0);
+    expect(copy.isRevoked(identity({ issuedAt: NOW }))).toBe(true);
+  });
+
+  it('tells the logins that began before their user was signed out', () => {
+    const copy = new RevocationCopy();
+    copy.apply([endOfUser(NOW)], NOW);
+    expect(copy.isLoginRevoked(uuidv7({ msecs: NOW }), 'user')).toBe(true);
+    expect(copy.isLoginRevoked(uuidv7({ msecs: NOW + 1 }), 'user')).toBe(false);
+    expect(copy.isLoginRevoked(uuidv7({ msecs: NOW }), 'other')).toBe(false);
+  });
+
+  it('lets go of what has expired', () => {
+    const copy = new RevocationCopy();
+    copy.apply([endOf('login', 'a', NOW + 1), endOf('token', 'b'), endOfUser()], NOW);
+    copy.expire(NOW + 1);
+    expect(copy.size).toBe(2);
+    copy.expire(NOW + HOUR);
+    expect(copy.size).toBe(0);
+  });
+
+  it('beyond its bound refuses everything of before, and nothing of after', () => {
+    const copy = new RevocationCopy(100);
+    const many = Array.from({ length: 101 }, (_, number) => endOf('login', String(number)));
+    copy.apply(many, NOW);
+    expect(copy.size).toBeLessThanOrEqual(30);
+    expect(copy.isRevoked(identity({ loginId: '0', issuedAt: NOW }))).toBe(true);
+    expect(copy.isRevoked(identity({ loginId: 'of nobody who signed out', issuedAt: NOW }))).toBe(true);
+    // A connection that stands on it is left alone.
+    expect(copy.isNamed(identity({ loginId: 'of nobody who signed out', issuedAt: NOW }))).toBe(false);
+    expect(copy.isRevoked(identity({ loginId: 'of nobody who signed out', issuedAt: NOW + 1 }))).toBe(false);
+    expect(copy.isRevoked(identity({ loginId: '100', issuedAt: NOW + 1 }))).toBe(true);
+  });
+});
+
+/** A feed that several instances share in this process; it can be away, and lose what it holds. */
+class SharedFeed {
+  isAway = false;
+  epoch = 'first';
+  held: Revocation[] = [];
+  pushes = true;
+  readonly #listeners: ((revocations: readonly Revocation[]) => void)[] = [];
+
+  readonly feed: RevocationFeed = {
+    publish: (revocations) =>
+      this.#answer(() => {
+        this.held.push(...revocations);
+        if (this.pushes) for (const listener of this.#listeners) listener(revocations);
+        return true;
+      }),
+    changes: () => this.#answer<FeedReading>(() => ({ revocations: [...this.held], asOf: 1, epoch: this.epoch })),
+    onPublished: (listener) => void this.#listeners.push(listener),
+  };
+
+  lose(): void {
+    this.held = [];
+    this.epoch = `after ${this.epoch}`;
+  }
+
+  #answer<T>(work: () => T): Promise<T> {
+    if (this.isAway) return Promise.reject(new TandemError('UNAVAILABLE', 'The feed of this test is away.'));
+    return Promise.resolve(work());
+  }
+}
+
+describe('an instance', () => {
+  let store: MemoryAccounts;
+  let shared: SharedFeed;
+  let clock: number;
+  let running: Revocations[];
+
+  beforeEach(() => {
+    store = new MemoryAccounts();
+    shared = new SharedFeed();
+    clock = 0;
+    running = [];
+  });
+
+  afterEach(() => Promise.all(running.map((revocations) => revocations.stop())));
+
+  async function instance(): Promise<Revocations> {
+    const revocations = new Revocations({
+      ...{ store, feed: shared.feed, now: () => NOW, monotonic: () => clock, onFault: () => undefined },
+    });
+    running.push(revocations);
+    await revocations.start();
+    return revocations;
+  }
+
+  const isFresh = (revocations: Revocations) => expect(() => revocations.ensureFresh()).not.toThrow();
+  const isStale = (revocations: Revocations) =>
+    expect(() => revocations.ensureFresh()).toThrow(expect.objectContaining({ code: 'UNAVAILABLE' }));
+
+  it('knows all that counts before it is ready, page by page, and does not start without the database', async () => {
+    const many = Array.from({ length: 5001 }, (_, number) => endOf('login', String(number)));
+    await store.revoke(many);
+    const one = await instance();
+    expect(one.activeCount).toBe(5001);
+    expect(one.isRevoked(identity({ loginId: '5000' }))).toBe(true);
+    store.isAway = true;
+    await expect(instance()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  });
+
+  it('hears of a revocation elsewhere by the push, and tells its listeners once', async () => {
+    const [one, other] = [await instance(), await instance()];
+    const told: string[] = [];
+    other.onRevoked((revocations) => told.push(...revocations.map(({ subject }) => subject)));
+    expect(await one.revoke([endOf('login', 'login')])).toBe('stored');
+    expect(one.isRevoked(identity())).toBe(true);
+    expect(other.isRevoked(identity())).toBe(true);
+    await other.readFeed();
+    await other.readStore();
+    expect(told).toEqual(['login']);
+  });
+
+  it('hears of it without the push by the feed, and without the feed by the database', async () => {
+    const [one, other] = [await instance(), await instance()];
+    shared.pushes = false;
+    await one.announce([endOf('login', 'announced')]);
+    expect(other.isRevoked(identity({ loginId: 'announced' }))).toBe(false);
+    await other.readFeed();
+    expect(other.isRevoked(identity({ loginId: 'announced' }))).toBe(true);
+    shared.isAway = true;
+    expect(await one.revoke([endOf('login', 'stored')])).toBe('stored');
+    await expect(other.readFeed()).rejects.toThrow();
+    await other.readStore();
+    expect(other.isRevoked(identity({ loginId: 'stored' }))).toBe(true);
+  });
+
+  it('accepts no token when it could not read for 5 s', async () => {
+    const one = await instance();
+    store.isAway = true;
+    shared.isAway = true;
+    await one.revoke([endOf('login', 'login')]).catch(() => undefined);
+    clock = 5000;
+    isFresh(one);
+    clock = 5001;
+    isStale(one);
+    // What it knows, it knows.
+    expect(one.isRevoked(identity())).toBe(true);
+    shared.isAway = false;
+    await one.readFeed();
+    isFresh(one);
+    clock = 20_000;
+    shared.isAway = true;
+    store.isAway = false;
+    await one.readStore();
+    isFresh(one);
+  });
+
+  it('does not rely on a feed that lost something before it has read the database', async () => {
+    const [one, other] = [await instance(), await instance()];
+    shared.pushes = false;
+    await one.revoke([endOf('login', 'before')]);
+    await one.readFeed();
+    shared.lose();
+    store.isAway = true;
+    clock = 6000;
+    await expect(other.readFeed()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    isStale(other);
+    // What was applied once stays.
+    expect(one.isRevoked(identity({ loginId: 'before' }))).toBe(true);
+    store.isAway = false;
+    await other.readFeed();
+    isFresh(other);
+    expect(other.isRevoked(identity({ loginId: 'before' }))).toBe(true);
+  });
+
+  it('revokes while the database is away, and tells it later', async () => {
+    const [one, other] = [await instance(), await instance()];
+    store.isAway = true;
+    expect(await one.revoke([endOf('login', 'login')])).toBe('kept');
+    expect(other.isRevoked(identity())).toBe(true);
+    await expect(one.writePending()).rejects.toThrow();
+    expect(store.kept.size).toBe(0);
+    store.isAway = false;
+    await one.writePending();
+    expect([...store.kept.keys()]).toEqual(['login login']);
+    store.calls.length = 0;
+    await one.writePending();
+    expect(store.calls).toEqual([]);
+  });
+
+  it('publishes again what only the feed had, when the feed lost it', async () => {
+    const one = await instance();
+    store.isAway = true;
+    await one.revoke([endOf('login', 'login')]);
+    shared.lose();
+    await one.readFeed().catch(() => undefined);
+    expect(shared.held).toEqual([endOf('login', 'login')]);
+  });
+
+  it('answers that it could not, when neither takes the revocation; it counts here all the same', async () => {
+    const one = await instance();
+    store.isAway = true;
+    shared.isAway = true;
+    await expect(one.revoke([endOf('login', 'login')])).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    expect(one.isRevoked(identity())).toBe(true);
+    store.isAway = false;
+    await one.stop();
+    expect(store.kept.size).toBe(1);
+  });
+
+  it('takes no more than it can keep for the database', async () => {
+    const one = await instance();
+    store.isAway = true;
+    for (let number = 0; number < 1000; number += 1) await one.revoke([endOf('login', String(number))]);
+    await expect(one.revoke([endOf('login', 'more')])).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  });
+});

@@ -1,0 +1,223 @@
+import { TandemError } from '../../protocol/errors.ts';
+import type { Identity } from './identity.ts';
+import { createPoll, type Poll } from './poll.ts';
+import type { AccountStore, Revocation, RevocationFeed } from './ports.ts';
+import { RevocationCopy } from './revocation-copy.ts';
+
+/** Contract: a revoked token works for 5 s at most when nothing is pushed. A reading and its deadline fit into that. */
+const FRESH_MS = 5000;
+const STORE_POLL_MS = 3500;
+const FEED_POLL_MS = 1500;
+const PENDING_POLL_MS = 1000;
+/** After a failure: before what is known is too old. */
+const RETRY_MS = 500;
+const EXPIRE_MS = 60_000;
+const PAGE = 5000;
+const MOST_PENDING = 1000;
+
+export interface RevocationsOptions {
+  readonly store: Pick<AccountStore, 'revoke' | 'revocations'>;
+  readonly feed: RevocationFeed;
+  readonly now: () => number;
+  /** Milliseconds that only grow. */
+  readonly monotonic?: () => number;
+  /** Entries of the local copy. */
+  readonly mostEntries?: number;
+  readonly onFault: (error: unknown) => void;
+}
+
+/** Accepted, kept by the feed, and not in the durable store so far. */
+interface Pending {
+  readonly revocations: readonly Revocation[];
+  readonly write: () => Promise<unknown>;
+}
+
+/**
+ * What is revoked, as this instance knows it. Checks look at the local copy alone; what keeps it is read from the durable
+ * store, which is the record, and from the feed, which is quicker, and pushed by the feed besides. When neither could be
+ * read for 5 s, nothing is accepted: a token that may be revoked is not let in.
+ *
+ * What was applied once stays until it expires, whatever the feed forgets. A feed that lost something counts for nothing
+ * until the durable store was read after that.
+ */
+export class Revocations {
+  readonly #options: RevocationsOptions;
+  readonly #monotonic: () => number;
+  readonly #copy: RevocationCopy;
+  readonly #listeners = new Set<(revocations: readonly Revocation[]) => void>();
+  readonly #pending = new Set<Pending>();
+  readonly #polls: readonly Poll[];
+  #storeSince: number | null = null;
+  #feedSince: number | null = null;
+  #feedEpoch: string | null = null;
+  /** The epoch of the feed that the last reading of the durable store came after. */
+  #coveredEpoch: string | null = null;
+  #storeTurn: Promise<void> = Promise.resolve();
+  #storeReadAt = -Infinity;
+  #feedReadAt = -Infinity;
+
+  constructor(options: RevocationsOptions) {
+    this.#options = options;
+    this.#monotonic = options.monotonic ?? (() => performance.now());
+    this.#copy = new RevocationCopy(options.mostEntries);
+    const poll = (intervalMs: number, round: () => Promise<void> | void) =>
+      createPoll({ intervalMs, retryMs: Math.min(RETRY_MS, intervalMs), round, onError: options.onFault });
+    this.#polls = [
+      poll(STORE_POLL_MS, () => this.readStore()),
+      poll(FEED_POLL_MS, () => this.readFeed()),
+      poll(PENDING_POLL_MS, () => this.writePending()),
+      poll(EXPIRE_MS, () => this.#copy.expire(options.now())),
+    ];
+    options.feed.onPublished((revocations) => this.#apply(revocations));
+  }
+
+  /** Resolves when all that counts is known. */
+  async start(): Promise<void> {
+    await this.readFeed().catch(this.#options.onFault);
+    // The feed alone does not do here: nobody knows what it has lost before.
+    if (this.#storeReadAt === -Infinity) await this.readStore();
+    for (const poll of this.#polls) poll.start();
+  }
+
+  /** What waits for the durable store is tried once more. May be called twice. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#polls.map((poll) => poll.stop()));
+    await this.writePending().catch(this.#options.onFault);
+  }
+
+  isRevoked(identity: Identity): boolean {
+    return this.#copy.isRevoked(identity);
+  }
+
+  /**
+   * The same for what stands on the identity already: a connection goes on where its token would only have to be
+   * refreshed, because there were more revocations than this instance remembers.
+   */
+  isNamed(identity: Identity): boolean {
+    return this.#copy.isNamed(identity);
+  }
+
+  /** Whether a login of our own has ended, though the durable store may not know it yet. */
+  isLoginRevoked(loginId: string, userId: string): boolean {
+    return this.#copy.isLoginRevoked(loginId, userId);
+  }
+
+  /** Throws `UNAVAILABLE` when revocations of the last 5 s may be unknown here. */
+  ensureFresh(): void {
+    const now = this.#monotonic();
+    if (now - this.#storeReadAt <= FRESH_MS) return;
+    if (now - this.#feedReadAt <= FRESH_MS && this.#feedEpoch === this.#coveredEpoch) return;
+    throw new TandemError('UNAVAILABLE', 'Whether this token is revoked cannot be told now: try again.', {
+      retryAfterMs: RETRY_MS,
+    });
+  }
+
+  /** How many count now. */
+  get activeCount(): number {
+    return this.#copy.size;
+  }
+
+  /** Told once of what is new here, whoever revoked it: what stands on these tokens has to end. */
+  onRevoked(listener: (revocations: readonly Revocation[]) => void): void {
+    this.#listeners.add(listener);
+  }
+
+  /**
+   * Counts here at once, and everywhere within a second. `write` stores them in the durable store, alone or with what
+   * belongs to them; it may be repeated. Resolves when they are stored, or `kept` by the feed and stored later. Rejects
+   * with `UNAVAILABLE` when they are nowhere but here.
+   */
+  async revoke(
+    revocations: readonly Revocation[],
+    write: () => Promise<unknown> = () => this.#options.store.revoke(revocations),
+  ): Promise<'stored' | 'kept'> {
+    if (this.#pending.size >= MOST_PENDING) {
+      throw new TandemError('UNAVAILABLE', 'Too many revocations wait for the database: try again later.');
+    }
+    this.#apply(revocations);
+    const [stored, published] = await Promise.allSettled([write(), this.#options.feed.publish(revocations)]);
+    if (stored.status === 'fulfilled') {
+      if (published.status === 'rejected') this.#options.onFault(published.reason);
+      return 'stored';
+    }
+    this.#options.onFault(stored.reason);
+    this.#pending.add({ revocations, write });
+    if (published.status === 'fulfilled' && published.value) return 'kept';
+    throw new TandemError('UNAVAILABLE', 'The revocation could not be stored: repeat it.', { cause: stored.reason });
+  }
+
+  /** They are in the durable store: counts here at once, and everywhere within a second, or 5 s without the feed. */
+  async announce(revocations: readonly Revocation[]): Promise<void> {
+    if (revocations.length === 0) return;
+    this.#apply(revocations);
+    // Whom this does not reach reads the durable store.
+    await this.#options.feed.publish(revocations).catch(this.#options.onFault);
+  }
+
+  /** A round of its poll. Readings take turns: what one learns is where the next one begins. */
+  readStore(): Promise<void> {
+    const turn = this.#storeTurn.then(() => this.#readStoreNow());
+    this.#storeTurn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #readStoreNow(): Promise<void> {
+    const epoch = this.#feedEpoch;
+    const startedAt = this.#monotonic();
+    for (let more = true; more;) {
+      const page = await this.#options.store.revocations(this.#storeSince, PAGE);
+      this.#apply(page.revocations);
+      if (page.more && page.asOf === this.#storeSince) throw new RangeError('Revocations do not end where they began');
+      this.#storeSince = page.asOf;
+      more = page.more;
+    }
+    this.#storeReadAt = startedAt;
+    this.#coveredEpoch = epoch;
+  }
+
+  /** A round of its poll. */
+  async readFeed(): Promise<void> {
+    const startedAt = this.#monotonic();
+    let reading = await this.#options.feed.changes(this.#feedSince);
+    if (reading.epoch !== this.#feedEpoch) {
+      const isFirst = this.#feedEpoch === null;
+      if (!isFirst) reading = await this.#options.feed.changes(null);
+      this.#feedEpoch = reading.epoch;
+      // What nobody else has by now.
+      for (const { revocations } of this.#pending) await this.#options.feed.publish(revocations);
+    }
+    this.#apply(reading.revocations);
+    this.#feedSince = reading.asOf;
+    this.#feedReadAt = startedAt;
+    if (this.#feedEpoch !== this.#coveredEpoch) await this.readStore();
+  }
+
+  /** A round of its poll. */
+  async writePending(): Promise<void> {
+    const now = this.#options.now();
+    let failure: Error | null = null;
+    for (const pending of this.#pending) {
+      try {
+        if (pending.revocations.some(({ expiresAt }) => expiresAt > now)) await pending.write();
+        this.#pending.delete(pending);
+      } catch (error) {
+        // One that the database does not take keeps nobody else's from it.
+        failure = error instanceof Error ? error : new Error(String(error));
+      }
+    }
+    if (failure !== null) throw failure;
+  }
+
+  #apply(revocations: readonly Revocation[]): void {
+    const news = this.#copy.apply(revocations, this.#options.now());
+    if (news.length === 0) return;
+    for (const listener of this.#listeners) {
+      try {
+        listener(news);
+      } catch (error) {
+        // Thrown on, it would end whoever pushed, and keep the others from hearing.
+        this.#options.onFault(error);
+      }
+    }
+  }
+}

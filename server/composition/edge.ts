@@ -1,0 +1,104 @@
+/** Builds the HTTP interface on the domain. A part of the composition root. */
+import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
+import type { Backbone, HotState } from '../backbone/backbone.ts';
+import type { Cache } from '../cache/cache.ts';
+import type { Config } from '../config.ts';
+import { reportConfig } from '../config/report.ts';
+import type { OpenDurable } from '../durable/open-durable.ts';
+import { accountRoutes } from '../http/api/account-routes.ts';
+import { analyticsRoutes } from '../http/api/analytics-routes.ts';
+import { createIdentifyCaller } from '../http/api/caller.ts';
+import { debugRoutes } from '../http/api/debug-routes.ts';
+import type { ApiRoute } from '../http/api/route.ts';
+import { sessionRoutes } from '../http/api/session-routes.ts';
+import { createCountRequest } from '../http/api/tier.ts';
+import { createApp } from '../http/app.ts';
+import { hardenServer, SERVER_OPTIONS } from '../http/harden-server.ts';
+import { ignoreUpgrade, isWebSocketUpgrade } from '../http/ignore-upgrade.ts';
+import { createTokenGuard } from '../http/middleware/token-guard.ts';
+import type { createClientIp } from '../limits/client-ip.ts';
+import type { DetailedHealth } from '../observability/health-detailed.ts';
+import type { Health } from '../observability/health.ts';
+import type { Logger } from '../observability/logger.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import type { Gateway } from '../realtime/gateway.ts';
+import { CachedAnalytics } from '../sessions/cached-analytics.ts';
+import { VERSION } from '../version.ts';
+import type { Domain } from './domain.ts';
+import type { IdentityRoom } from './identity.ts';
+
+export interface EdgeParts {
+  config: Config;
+  durable: OpenDurable;
+  backbone: Backbone;
+  hot: HotState;
+  gateway: Gateway;
+  domain: Domain;
+  identity: IdentityRoom;
+  cache: Cache;
+  health: Health;
+  detailedHealth: DetailedHealth;
+  webDir: string;
+  clientIp: ReturnType<typeof createClientIp>;
+  logger: Logger;
+  metrics: Metrics;
+}
+
+export function createEdge(parts: EdgeParts): HttpServer {
+  const { config, backbone, gateway, identity, health, detailedHealth, webDir, clientIp, logger, metrics } = parts;
+  const guard = createTokenGuard({ metrics, logger, clientIp });
+  const app = createApp({
+    ...{ health, detailedHealth, metrics, logger, clientIp, guard, webDir },
+    adminToken: config.adminToken,
+    metricsToken: config.metricsToken,
+    corsOrigins: config.corsOrigins,
+    isProduction: config.nodeEnv === 'production',
+    api: {
+      routes: routesOf(parts),
+      version: VERSION,
+      identify: createIdentifyCaller({
+        authenticate: (token) => identity.authenticator.authenticate(token),
+        apiKeys: config.apiKeys.map(({ name, sha256 }) => ({ name, hash: Buffer.from(sha256, 'hex') })),
+        assertAdmin: (request, response) => guard(request, response, 'admin', config.adminToken),
+        ...{ clientIp, metrics, logger },
+      }),
+      count: createCountRequest({
+        limits: backbone.limits,
+        rules: config.limits,
+        now: backbone.now,
+        onLimited: (name) => metrics.rateLimited(name),
+      }),
+    },
+  });
+  const http = createHttpServer(SERVER_OPTIONS, (request, response) => {
+    if (gateway.isSocketRequest(request)) gateway.handleRequest(request, response);
+    else app(request, response);
+  });
+  hardenServer(http);
+  http.on('upgrade', (request, socket, head) => {
+    if (isWebSocketUpgrade(request)) gateway.handleUpgrade(request, socket, head);
+    else ignoreUpgrade(http, request, socket);
+  });
+  return http;
+}
+
+function routesOf({ config, durable, backbone, hot, gateway, domain, identity, cache }: EdgeParts): ApiRoute[] {
+  const { directory, backend } = domain;
+  const days = new CachedAnalytics(durable.store, cache, backbone.now);
+  return [
+    ...accountRoutes(identity),
+    ...sessionRoutes({ directory, backend, maxBodyBytes: config.messages.maxBytes }),
+    ...analyticsRoutes({ analytics: (from, to) => days.analytics(from, to), now: backbone.now }),
+    ...(config.debugApi
+      ? debugRoutes({
+          config: () => reportConfig(config),
+          hotState: async () => ({ type: backbone.kind, durability: backbone.durability(), ...(await hot.inspect()) }),
+          connections: (limit) => gateway.describe(limit),
+          directory,
+          limits: backbone.limits,
+          rules: config.limits,
+          timings: config.sessions,
+        })
+      : []),
+  ];
+}

@@ -1,0 +1,164 @@
+import { TandemError } from '../../protocol/errors.ts';
+import type { Session, SessionStatus } from '../../protocol/session.ts';
+import type { Announcer } from './announcer.ts';
+import type { History, HistoryPage } from './history.ts';
+import type { JoinGuard } from './join-guard.ts';
+import { normalizeCode } from './pairing-code.ts';
+import type {
+  DurableStore,
+  LogRange,
+  Page,
+  PageRequest,
+  SessionSnapshot,
+  SessionState,
+  StoredSession,
+} from './ports.ts';
+import { invalid, refused } from './refusals.ts';
+import { isKicked, statusOf } from './session.ts';
+
+export interface SessionDirectoryOptions {
+  state: Pick<SessionState, 'read' | 'findByCode'>;
+  durable: Pick<DurableStore, 'loadSession' | 'listSessions' | 'sessionsOfUser' | 'seatsOfUser'>;
+  history: History;
+  announcer: Pick<Announcer, 'view'>;
+  guard: JoinGuard;
+  now: () => number;
+}
+
+/** What somebody may know of a session before joining it. */
+export interface SessionSummary {
+  readonly status: SessionStatus;
+  readonly capacity: number;
+  readonly participants: number;
+  readonly locked: boolean;
+  readonly approval: boolean;
+}
+
+/**
+ * Sessions as those see them who stand outside: backends, users looking back. An open session is read from the hot
+ * state, so that everything that was answered is seen; the durable store knows the others.
+ */
+export class SessionDirectory {
+  readonly #options: SessionDirectoryOptions;
+
+  constructor(options: SessionDirectoryOptions) {
+    this.#options = options;
+  }
+
+  /** Guesses count as join misses: throws `RATE_LIMITED`, `INVALID_PAYLOAD`, `SESSION_NOT_FOUND`. */
+  async summary(typed: string, ip: string): Promise<SessionSummary> {
+    const { state, guard, now } = this.#options;
+    await guard.admit(ip);
+    const code = normalizeCode(typed);
+    if (code === null) {
+      await guard.miss(ip);
+      throw invalid('code', 'expected digits and consonants of a pairing code, as BCD-234');
+    }
+    const sessionId = await state.findByCode(code);
+    const document = sessionId === null ? null : ((await state.read(sessionId))?.document ?? null);
+    if (document === null || document.code?.value !== code || document.code.expiresAt <= now()) {
+      await guard.miss(ip);
+      throw refused('code_dead');
+    }
+    const { capacity, seats, locked, approval } = document;
+    return { status: statusOf(document), capacity, participants: seats.length, locked, approval };
+  }
+
+  /** Throws `SESSION_NOT_FOUND`. */
+  async look(sessionId: string): Promise<Session> {
+    return this.#options.announcer.view(await this.find(sessionId));
+  }
+
+  /** Throws `INVALID_PAYLOAD` for a cursor of another list. */
+  async list(status: SessionStatus | null, page: PageRequest): Promise<Page<Session>> {
+    const { durable, now } = this.#options;
+    return this.#current(await durable.listSessions(status, page, now()));
+  }
+
+  /** Those in which the user has a seat or had one, but not those that the user was kicked from. */
+  async listOfUser(userId: string, page: PageRequest): Promise<Page<Session>> {
+    const { durable, now } = this.#options;
+    return this.#current(await durable.sessionsOfUser(userId, page, now()));
+  }
+
+  /** All of it. Throws `SESSION_NOT_FOUND`. */
+  async messages(sessionId: string, range: LogRange): Promise<HistoryPage> {
+    return this.#read(sessionId, 0, range);
+  }
+
+  /**
+   * What a user who takes part may see, as `message:history` shows it; or who took part, up to the moment of leaving.
+   * Throws `SESSION_NOT_FOUND`, and `FORBIDDEN` for who was kicked.
+   */
+  async messagesFor(userId: string, sessionId: string, range: LogRange): Promise<HistoryPage> {
+    const { document } = await this.find(sessionId);
+    if (isKicked(document, userId)) throw refused('kicked');
+    const held = document.seats.filter((seat) => seat.userId === userId).map(({ joinedSeq }) => joinedSeq);
+    const floorOf = (joined: readonly number[]) => (document.shareHistory ? 0 : Math.min(...joined));
+    if (held.length > 0) return this.#read(sessionId, floorOf(held), range);
+    const seats = await this.#options.durable.seatsOfUser(sessionId, userId);
+    if (seats.some(({ left }) => left?.reason === 'kicked')) throw refused('kicked');
+    if (seats.length === 0) throw refused('no_such_session');
+    const ceilingSeq = Math.max(...seats.map(({ left }) => left?.seq ?? 0));
+    const before = 'beforeSeq' in range ? { ...range, beforeSeq: Math.min(range.beforeSeq, ceilingSeq + 1) } : range;
+    const page = await this.#read(sessionId, floorOf(seats.map(({ joinedSeq }) => joinedSeq)), before);
+    return endingAt(page, ceilingSeq);
+  }
+
+  async #read(sessionId: string, floorSeq: number, range: LogRange): Promise<HistoryPage> {
+    const page = await this.#options.history.read({ sessionId, floorSeq, range });
+    if (page === null) throw refused('no_such_session');
+    return page;
+  }
+
+  /** Also one that is closed for long. Throws `SESSION_NOT_FOUND`. */
+  async find(sessionId: string): Promise<SessionSnapshot> {
+    const { state, durable, now } = this.#options;
+    const snapshot = await state.read(sessionId);
+    if (snapshot !== null) return snapshot;
+    const stored = await durable.loadSession(sessionId, now());
+    if (stored === null) throw refused('no_such_session');
+    return archived(stored);
+  }
+
+  /** Of those that are open, what is stored may be a moment old. */
+  async #current({ items, nextCursor }: Page<StoredSession>): Promise<Page<Session>> {
+    const { state, announcer } = this.#options;
+    const snapshots = await Promise.all(
+      items.map(async (stored) =>
+        stored.document.closed === null
+          ? ((await readIfUp(state, stored.document.id)) ?? archived(stored))
+          : archived(stored),
+      ),
+    );
+    return { items: snapshots.map((snapshot) => announcer.view(snapshot)), nextCursor };
+  }
+}
+
+/** A list is better a moment old than not at all. */
+async function readIfUp(state: Pick<SessionState, 'read'>, sessionId: string): Promise<SessionSnapshot | null> {
+  try {
+    return await state.read(sessionId);
+  } catch (error) {
+    if (error instanceof TandemError && error.code === 'UNAVAILABLE') return null;
+    throw error;
+  }
+}
+
+function archived({ document, lastSeq, lastActivityAt, receipts }: StoredSession): SessionSnapshot {
+  return { document, lastSeq, durableSeq: lastSeq, lastActivityAt, receipts, activity: new Map() };
+}
+
+/** As if nothing had followed. */
+function endingAt(page: HistoryPage, ceilingSeq: number): HistoryPage {
+  const messages = page.messages.filter(({ seq }) => seq <= ceilingSeq);
+  const isCut = messages.length < page.messages.length;
+  const lastSeq = Math.min(page.lastSeq, ceilingSeq);
+  return {
+    ...page,
+    messages,
+    hasMore: page.hasMore && !isCut,
+    lastSeq,
+    durableSeq: Math.min(page.durableSeq, lastSeq),
+  };
+}
