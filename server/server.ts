@@ -202,7 +202,7 @@ async function serve(parts: Parts): Promise<Running> {
   const domain = createDomain(parts, hot, gateway.rooms, cache);
   const { sessions } = domain;
   const feed = backbone.revocations;
-  const identity = await openIdentity({ config, accounts: durable.accounts, feed, now, logger, metrics });
+  const identity = await openIdentity({ config, accounts: durable.accounts, feed, cache, now, logger, metrics });
   identity.revocations.onRevoked(() => gateway.endRevoked());
   gateway.serve({
     ...domain,

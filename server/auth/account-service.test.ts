@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { TandemError } from '../../protocol/errors.ts';
 import { MemoryRevocations } from '../state/memory/memory-revocations.ts';
+import { Cache } from '../cache/cache.ts';
+import { MemoryCache } from '../state/memory/memory-cache.ts';
 import { AccessTokens } from './access-tokens.ts';
 import { AccountService, type SignedIn } from './account-service.ts';
 import { Authenticator } from './authenticator.ts';
@@ -75,12 +77,13 @@ async function build(registrationOpen = true): Promise<void> {
   tokens = new AccessTokens({ ...names, secrets, ttlMs: 900_000, foreign: [], accounts: store, now: clock });
   const terms = new RevocationTerms({ lifeMs: tokens.lifeMs, now: clock });
   const refreshTtlMs = 7 * DAY;
+  const cache = new Cache({ store: new MemoryCache({ now: clock }) });
   accounts = new AccountService({
-    ...{ store, tokens, revocations, terms, passwords, rules, registrationOpen, refreshTtlMs, now: clock },
+    ...{ store, cache, tokens, revocations, terms, passwords, rules, registrationOpen, refreshTtlMs, now: clock },
     throttle: new LoginThrottle({ now: clock, wait: (ms) => Promise.resolve(waits.push(ms)) }),
     onReuse: () => (reuses += 1),
   });
-  signOut = new SignOut({ store, revocations, terms, refreshTtlMs, now: clock });
+  signOut = new SignOut({ store, revocations, cache, terms, refreshTtlMs, now: clock });
   authenticator = new Authenticator({ tokens, revocations, onOutcome: (...outcome) => outcomes.push(...outcome) });
 }
 

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
+import { z } from 'zod';
 import { TandemError, type PayloadIssue } from '../../protocol/errors.ts';
+import type { Cache } from '../cache/cache.ts';
 import { unauthenticated, type AccessTokens, type IssuedToken } from './access-tokens.ts';
 import { emailKeyOf, isEmailAddress } from './email-address.ts';
 import type { Identity } from './identity.ts';
@@ -13,6 +15,7 @@ import type { RevocationTerms } from './revocation-terms.ts';
 import type { Revocations } from './revocations.ts';
 import { isUuid } from './uuid-time.ts';
 
+const PROFILE = z.object({ id: z.string(), email: z.string(), name: z.string().nullable(), createdAt: z.number() });
 const MOST_LOGINS = 100;
 const LONGEST_USER_AGENT = 256;
 
@@ -45,6 +48,8 @@ export interface ListedLogin extends Login {
 
 export interface AccountServiceOptions {
   readonly store: AccountStore;
+  /** Of profiles, which are asked for by every page that is opened. */
+  readonly cache: Pick<Cache, 'getOrSet'>;
   readonly tokens: Pick<AccessTokens, 'issue'>;
   readonly revocations: Pick<Revocations, 'announce' | 'isLoginRevoked'>;
   readonly terms: RevocationTerms;
@@ -164,7 +169,13 @@ export class AccountService {
   /** Rejects with `UNAUTHENTICATED` when the account is gone. */
   async me(identity: Identity): Promise<Me> {
     if (identity.kind === 'foreign') return { id: identity.userId, email: null, name: null, createdAt: null };
-    return (await this.#ownAccount(identity)).user;
+    return this.#options.cache.getOrSet<Me>({
+      kind: 'user',
+      subject: identity.userId,
+      key: 'profile',
+      parse: (kept) => PROFILE.parse(kept),
+      load: async () => (await this.#ownAccount(identity)).user,
+    });
   }
 
   /** Devices on which the user is signed in here, the last used first. */

@@ -1,3 +1,4 @@
+import type { Cache } from '../cache/cache.ts';
 import { TandemError } from '../../protocol/errors.ts';
 import { FOREIGN_LIFE_MS } from './foreign-issuer.ts';
 import type { Identity } from './identity.ts';
@@ -9,6 +10,7 @@ import { isUuid } from './uuid-time.ts';
 export interface SignOutOptions {
   readonly store: Pick<AccountStore, 'endLogins' | 'deleteUser' | 'revoke'>;
   readonly revocations: Pick<Revocations, 'revoke' | 'announce'>;
+  readonly cache: Pick<Cache, 'invalidate'>;
   readonly terms: RevocationTerms;
   readonly refreshTtlMs: number;
   readonly now: () => number;
@@ -88,6 +90,7 @@ export class SignOut {
     const moment = now();
     const end = terms.ofUser(subject, moment);
     await this.#keep(end, () => store.deleteUser(subject, moment, end.expiresAt));
+    await this.#options.cache.invalidate('user', subject);
   }
 
   async #logoutForeign({ loginId, tokenId, expiresAt }: Identity): Promise<void> {

@@ -9,7 +9,6 @@ import { archivedHeads } from '../state/redis/archived-heads.ts';
 import { claimDatabase } from '../state/redis/database-claim.ts';
 import { measureDurability, measureEviction } from '../state/redis/durability.ts';
 import { inspectRedis } from '../state/redis/inspection.ts';
-import { DivergenceError } from '../sessions/ports.ts';
 import { Instances } from '../state/redis/instances.ts';
 import { Keys, PARTITIONS } from '../state/redis/keys.ts';
 import { RedisCache } from '../state/redis/redis-cache.ts';
@@ -198,10 +197,11 @@ async function openState(
       if (isWell) logger.warn('db_recovered', { reason: 'archive' });
       else logger.error('archive_failed', { error });
     },
-    onPoison: (sessionId, error, epoch) => {
-      logger.error('archive_failed', { sessionId, error, reason: 'refused' });
-      if (error instanceof DivergenceError && epoch !== null) state.replace(sessionId, epoch).catch(onFault);
+    onPoison: (sessionId, error, _epoch, seq) => {
+      logger.error('archive_failed', { sessionId, error, reason: 'refused', ...(seq === null ? {} : { seq }) });
     },
+    onMended: (sessionId) => logger.warn('db_recovered', { sessionId, reason: 'archive' }),
+    onDivergence: (sessionId, epoch) => state.replace(sessionId, epoch).catch(onFault),
   });
   const membership = createMembership({
     deployment,

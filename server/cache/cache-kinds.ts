@@ -15,7 +15,7 @@ export const CACHE_TTL_MS: Readonly<Record<CacheKind, number>> = {
   history: 5 * MINUTE,
   /** Every change invalidates. A minute is how long a device may show an old name when Redis was away at that moment. */
   user: MINUTE,
-  /** Days that are over: only what is archived late still moves them. What includes today asks for far less. */
+  /** Days that are over: only what is archived late still moves them. What includes today is not kept. */
   analytics: 60 * MINUTE,
   /** Moves with each join and lock. Many open one invitation at the same moment; who comes later asks anew. */
   code: 2 * SECOND,

@@ -11,6 +11,7 @@ import type { AccountStore, RevocationFeed } from '../auth/ports.ts';
 import { RevocationTerms } from '../auth/revocation-terms.ts';
 import { Revocations } from '../auth/revocations.ts';
 import { SignOut } from '../auth/sign-out.ts';
+import type { Cache } from '../cache/cache.ts';
 import type { Config } from '../config.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
@@ -20,6 +21,7 @@ export interface IdentityParts {
   config: Config;
   accounts: AccountStore;
   feed: RevocationFeed;
+  cache: Cache;
   now: () => number;
   logger: Logger;
   metrics: Metrics;
@@ -37,7 +39,7 @@ export interface IdentityRoom {
 
 /** Resolves when all that is revoked is known. */
 export async function openIdentity(parts: IdentityParts): Promise<IdentityRoom> {
-  const { config, accounts: store, feed, now, logger, metrics } = parts;
+  const { config, accounts: store, feed, cache, now, logger, metrics } = parts;
   const { jwtSecrets, issuer, audience, accessTokenTtlMs: ttlMs, refreshTokenTtlMs: refreshTtlMs } = config.auth;
   const tokens = new AccessTokens({
     secrets: jwtSecrets.length > 0 ? jwtSecrets : [await developmentSecret(config.dataDir)],
@@ -65,14 +67,14 @@ export async function openIdentity(parts: IdentityParts): Promise<IdentityRoom> 
     },
   });
   const accounts = new AccountService({
-    ...{ store, tokens, revocations, terms, refreshTtlMs, now },
+    ...{ store, cache, tokens, revocations, terms, refreshTtlMs, now },
     passwords: await Passwords.open(),
     rules: PasswordRules.load(),
     throttle: new LoginThrottle({ now }),
     registrationOpen: config.auth.registrationOpen,
     onReuse: () => logger.warn('security_event', { reason: 'refresh_token_reused' }),
   });
-  const signOut = new SignOut({ ...{ store, revocations, terms, refreshTtlMs, now } });
+  const signOut = new SignOut({ ...{ store, revocations, cache, terms, refreshTtlMs, now } });
   await revocations.start();
   return {
     authenticator,

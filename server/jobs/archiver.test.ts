@@ -343,7 +343,7 @@ it('a session whose row somebody holds is left for now, and keeps no other from 
   expect(source.settled).toEqual([other.document.id]);
 });
 
-it('looks four times a second while there is nothing to do, and again 100 ms after it did something', async () => {
+it('looks four times a second while there is nothing to do, and again 50 ms after it did something', async () => {
   jest.useFakeTimers();
   try {
     open();
@@ -356,7 +356,7 @@ it('looks four times a second while there is nothing to do, and again 100 ms aft
     expect(source.settled).toHaveLength(1);
     for (let count = 2; count <= 5; count += 1) {
       source.add(waiting(1));
-      await jest.advanceTimersByTimeAsync(100);
+      await jest.advanceTimersByTimeAsync(50);
       expect(source.settled).toHaveLength(count);
     }
     const before = source.takes;

@@ -10,7 +10,7 @@ import type { Job } from './loop.ts';
  * all is well. A round costs two commands of Redis for each session that it stores, so a session that is never quiet costs
  * more the shorter the pause. A look at nothing is one command, in a cluster one for each partition: 4 a second when idle.
  */
-const BUSY_MS = 100;
+const BUSY_MS = 50;
 const IDLE_MS = 250;
 /** After a failed round: the database is asked no more often. */
 const FAILED_MS = 500;

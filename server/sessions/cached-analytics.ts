@@ -16,8 +16,6 @@ const DAYS = z.array(
 
 /** The archive is behind by a second, in a bad hour by more; a day that ended before this is counted. */
 const SETTLING_MS = 3_600_000;
-/** Days that still move: nothing tells when, and whoever counts what just happened must see it. Bounds a crowd of consoles. */
-const MOVING_TTL_MS = 2000;
 
 /** Counts by day. */
 export class CachedAnalytics implements Pick<DurableStore, 'analytics'> {
@@ -39,7 +37,8 @@ export class CachedAnalytics implements Pick<DurableStore, 'analytics'> {
       key: `${fromDay} ${toDay}`,
       parse: (kept) => DAYS.parse(kept),
       load: () => this.#durable.analytics(fromDay, toDay),
-      ...(isMoving ? { ttlMs: MOVING_TTL_MS } : {}),
+      // Whoever counts what just happened must see it; a crowd that asks at once shares one answer all the same.
+      isKept: () => !isMoving,
     });
   }
 }

@@ -145,12 +145,15 @@ describe('a resume', () => {
     ['of an unknown seat', away, resuming('zoe')],
     ['of a seat that left', after(away, timeOutSeat('bob', 0)), resuming('bob')],
     ['of a seat that was kicked', after(away, kickParticipant(holder('ann'), 'bob')), resuming('bob')],
-    ['of a seat without user by a user', away, resuming('bob', { userId: 'u1' })],
     ['of a user by another', withUser(away, 'bob', 'u1'), resuming('bob', { userId: 'u2' })],
     ['of a user by nobody', withUser(away, 'bob', 'u1'), resuming('bob')],
   ];
   it.each(rejections)('is rejected: %s', (_name, session, rule) => {
     expect(rule(session, context())).toEqual({ kind: 'keep', outcome: { kind: 'rejected' } });
+  });
+
+  it('of a guest succeeds by whoever has the token, also who has signed in since', () => {
+    expect(changed(away, resuming('bob', { userId: 'u1' })).outcome).toMatchObject({ kind: 'resumed' });
   });
 
   it('of a user succeeds by that user', () => {

@@ -35,7 +35,7 @@ else
 end
 -- That a new epoch began is news to the archive; of a closed session it has everything.
 if ARGV[13] == '1' then
-  redis.call('ZADD', KEYS[5], 'NX', text(now), ARGV[10])
+  redis.call('ZADD', KEYS[5], text(now), ARGV[10])
 else
   redis.call('ZREM', KEYS[5], ARGV[10])
 end
