@@ -34,6 +34,9 @@ const FORBIDDEN: readonly Try[] = [
   ['server/durable/store.ts', 'server/limits/client-ip.ts', 'durable-implements-ports'],
   ['server/state/rooms.ts', 'server/sessions/session-service.ts', 'stores-know-ports-and-rules'],
   ['server/auth/tokens.ts', 'server/sessions/ports.ts', 'auth-only-protocol'],
+  ['server/mail/page.ts', 'server/http/app.ts', 'mail-knows-no-edge'],
+  ['server/mail/tokens.ts', 'server/auth/tokens.ts', 'mail-knows-no-edge'],
+  ['server/jobs/post.ts', 'nodemailer', 'nodemailer-only-in-mail'],
   ['server/observability/logger.ts', 'server/limits/windows.ts', 'observability-looks-at-no-room'],
   ['server/config.ts', 'server/jobs/idle.ts', 'config-knows-no-room'],
   ['server/config/limits.ts', 'server/limits/windows.ts', 'config-takes-types-of-limits'],
@@ -74,6 +77,8 @@ const CIRCLE: readonly Try[] = [
 const ALLOWED: readonly Try[] = [
   ['server/main.ts', 'server/server.ts'],
   ['server/http/health.ts', 'express'],
+  ['server/mail/recipient.ts', 'server/auth/email-address.ts'],
+  ['server/mail/smtp.ts', 'nodemailer'],
   ['client/index.ts', 'protocol/commands.ts'],
   ['client/socket.ts', 'socket.io-client'],
   ['client/socket.test.ts', 'test/support/probe.ts'],

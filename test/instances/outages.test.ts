@@ -49,6 +49,58 @@ describe('the subscriber link of an instance, cut', () => {
   }, 40_000);
 });
 
+describe('what an instance was not told', () => {
+  const stage = stageInstances(stores, { count: 2, proxied: true, server: { errors: OUTAGE } });
+
+  it('of a kick it learns by the next message that it stores itself', async () => {
+    const host = await stage.host(0, { capacity: 3 });
+    const kicked = await stage.guest(1, host.session.code);
+    const staying = await stage.guest(1, host.session.code);
+    const proxy = stage.proxies[1];
+    // It goes on with commands, and cannot listen anew.
+    proxy?.refuse(true);
+    for (const connection of await subscribersOf(proxy)) connection.reset();
+    try {
+      await host.client.do('session:kick', { participantId: kicked.self.participantId });
+      const at = performance.now();
+      await staying.client.do('message:send', { id: 'after-the-kick-1', body: 1 });
+      await kicked.client.next('disconnect', undefined, 5000);
+      expect(performance.now() - at).toBeLessThan(2000);
+      await staying.client.do('message:send', { id: 'after-the-kick-2', body: 2 });
+      const { participants } = (await staying.client.next('session:updated')).session;
+      expect(participants.map(({ id }) => id)).not.toContain(kicked.self.participantId);
+      const heard = kicked.client.received('message:new').map(({ id }) => id);
+      expect(heard).not.toContain('after-the-kick-2');
+    } finally {
+      proxy?.refuse(false);
+    }
+    await eventually(async () => expect((await get(`${stage.urls[1]}/health/ready`)).status).toBe(200));
+  }, 40_000);
+
+  it('because the answer to the one who did it was lost, it hears when that one has Redis again', async () => {
+    const { host, guest } = await stage.pair(0, 1);
+    const proxy = stage.proxies[0];
+    const [flat = ''] = (await stores.redis.command('KEYS', `*:s:${host.session.id}`)) as string[];
+    const version = () => stores.redis.command('HGET', flat, 'v');
+    const before = await version();
+    // Long enough to see that it is stored before the answer is there.
+    proxy?.set({ kind: 'delay', delayMs: 300 }, 'down');
+    try {
+      const refusal = host.client.refusal('session:lock', { locked: true });
+      await eventually(async () => expect(await version()).not.toBe(before));
+      proxy?.set({ kind: 'swallow' }, 'down');
+      expect(await refusal).toMatchObject({ code: 'UNAVAILABLE' });
+    } finally {
+      proxy?.heal();
+    }
+    const at = performance.now();
+    const { session } = await guest.client.next('session:updated', undefined, 15_000);
+    expect(session.locked).toBe(true);
+    expect(performance.now() - at).toBeLessThan(5000);
+    await eventually(async () => expect((await get(`${stage.urls[0]}/health/ready`)).status).toBe(200));
+  }, 40_000);
+});
+
 describe.each(['unreachable', 'frozen'] as const)('Redis, %s', (how) => {
   const stage = stageInstances(stores, { count: 2, proxied: true, server: { errors: OUTAGE } });
   const cut = () => {

@@ -3,8 +3,12 @@ import pg from 'pg';
 import { TandemClient } from '../../client/client.ts';
 import type { TandemSession } from '../../client/session.ts';
 import type { ReceivedMessage } from '../../client/types.ts';
+import { Client } from '../support/client.ts';
 import { eventually } from '../support/eventually.ts';
 import { stageInstances, stageStores } from '../support/instances-stage.ts';
+import type { InstancesStage } from '../support/instances-stage.ts';
+import { resumeOf } from '../support/seat.ts';
+import type { Seat } from '../support/seat.ts';
 
 /** What an instance says of a Redis that is gone for a moment. */
 const LOSS = ['redis_lost', 'db_error', 'archive_failed', 'internal_error'];
@@ -31,6 +35,55 @@ class Reader {
 
   get bodies(): unknown[] {
     return [...this.seen].sort(([a], [b]) => a - b).map(([, body]) => body);
+  }
+}
+
+/** Sends one message after the other, each until it is answered ok; comes back whenever its connection is gone. */
+class Persistent {
+  readonly seat: Seat;
+  readonly accepted: { readonly id: string; readonly seq: number; readonly epoch: number }[] = [];
+  /** Sends and handshakes that were refused. */
+  refused = 0;
+  slowestMs = 0;
+  isOver = false;
+  client: Client;
+  readonly #index: number;
+
+  constructor(seat: Seat, index: number) {
+    this.seat = seat;
+    this.client = seat.client;
+    this.#index = index;
+  }
+
+  async talk({ urls }: InstancesStage): Promise<void> {
+    for (let n = 0; !this.isOver;) {
+      if (!this.client.socket.connected) {
+        await this.#comeBack(urls[this.#index % 2] ?? '');
+        continue;
+      }
+      const id = `persistent-${this.#index}-${n}`;
+      const at = performance.now();
+      const answer = await this.client.send('message:send', { id, body: n }).catch(() => null);
+      // Its connection ended before the answer: the same again on the next.
+      if (answer === null) continue;
+      this.slowestMs = Math.max(this.slowestMs, performance.now() - at);
+      if (answer.ok) {
+        this.accepted.push({ id, seq: answer.seq, epoch: answer.epoch });
+        n += 1;
+      } else {
+        this.refused += 1;
+        if (answer.error.code !== 'UNAVAILABLE') throw new Error(`${id}: ${JSON.stringify(answer.error)}`);
+      }
+    }
+  }
+
+  async #comeBack(url: string): Promise<void> {
+    this.client.close();
+    this.client = new Client(url, { auth: resumeOf(this.seat, {}) });
+    const error = await this.client.opened();
+    if (error === null) return;
+    this.refused += 1;
+    if (error.message !== 'UNAVAILABLE') throw error;
   }
 }
 
@@ -191,5 +244,98 @@ describe('when Redis loses what it had', () => {
     const again = await instances.resume(1, seat, { lastSeq: 1 });
     expect(await again.do('message:send', send)).toMatchObject({ seq: first.seq, duplicate: true });
     expect(await again.do('message:send', { id: 'sent-after-the-loss', body: 2 })).toMatchObject({ seq: 2, epoch: 2 });
+  }, 60_000);
+
+  it('lets a closed session be read, and knows what was sent to it', async () => {
+    const { host, guest } = await instances.pair(0, 1);
+    const send = { id: 'sent-before-the-close', body: 1 };
+    const first = await host.client.do('message:send', send);
+    await host.client.do('session:close', {});
+    await archived(host.session.id, 1);
+    guest.client.close();
+    await stores.redis.command('FLUSHALL');
+    // The connection of before goes on, too.
+    expect(await host.client.do('message:send', send)).toMatchObject({ seq: first.seq, epoch: 1, duplicate: true });
+    await stores.redis.command('FLUSHALL');
+    const reader = await instances.resume(1, guest, { lastSeq: 0 });
+    const { session, messages, reset } = await reader.next('session:resumed');
+    expect({ status: session.status, epoch: session.epoch, reset }).toEqual({
+      status: 'closed',
+      epoch: 1,
+      reset: false,
+    });
+    expect(messages.map(({ id }) => id)).toEqual([send.id]);
+    const sender = await instances.resume(0, host, { lastSeq: 1, lastId: send.id });
+    expect(await sender.do('message:send', send)).toMatchObject({ seq: first.seq, epoch: 1, duplicate: true });
+    const refusal = await sender.refusal('message:send', { id: 'sent-after-the-close', body: 2 });
+    expect(refusal.code).toBe('SESSION_CLOSED');
+  }, 60_000);
+
+  it('takes no word before it was compared with the archive, while everybody goes on sending', async () => {
+    const paired = await instances.pair(0, 1);
+    const alone = await instances.host(0);
+    const sessions = [paired.host, alone].map(({ session }) => session.id);
+    const say = async (from: number, to: number) => {
+      for (const { client } of [paired.host, alone]) {
+        for (let n = from; n <= to; n += 1) await client.do('message:send', { id: `known-to-all-${n}`, body: n });
+      }
+    };
+    await say(1, 4);
+    await stores.redis.command('SAVE');
+    await say(5, 12);
+    for (const id of sessions) await archived(id, 12);
+    // Nobody here remembers how far this one was.
+    alone.client.close();
+    await stores.postgres.stopImmediate();
+
+    const persistent = [paired.host, paired.guest, alone].map((seat, index) => new Persistent(seat, index));
+    const talking = persistent.map((one) => one.talk(instances));
+    await stores.redis.kill();
+    await stores.redis.restart();
+    const refusals = () => Math.min(...persistent.map(({ refused }) => refused));
+    // As long as it takes for each of them to be refused by instances that have Redis again.
+    await eventually(async () => {
+      const clients = String(await stores.redis.command('CLIENT', 'LIST', 'TYPE', 'normal')).split('\n');
+      expect(clients.filter((line) => / cmd=(?!client)/.test(line)).length).toBeGreaterThanOrEqual(2);
+      return Promise.resolve();
+    });
+    const before = refusals();
+    await eventually(() => {
+      expect(refusals()).toBeGreaterThan(before + 5);
+      return Promise.resolve();
+    });
+    expect(persistent.flatMap(({ accepted }) => accepted)).toEqual([]);
+    expect(Math.max(...persistent.map(({ slowestMs }) => slowestMs))).toBeLessThan(2000);
+    for (const id of sessions) {
+      const [log = ''] = (await stores.redis.command('KEYS', `*:l:${id}`)) as string[];
+      expect(await stores.redis.command('XLEN', log)).toBe(4);
+    }
+
+    const at = performance.now();
+    await stores.postgres.restart();
+    const restarted = performance.now();
+    await eventually(() => {
+      for (const { accepted } of persistent) expect(accepted).not.toEqual([]);
+      return Promise.resolve();
+    });
+    expect(performance.now() - restarted).toBeLessThan(8000);
+    expect(restarted - at).toBeLessThan(10_000);
+    for (const one of persistent) one.isOver = true;
+    await Promise.all(talking);
+    for (const seat of [paired.host, alone]) {
+      const own = persistent.filter(({ seat: { session } }) => session.id === seat.session.id);
+      const [reader] = own;
+      if (reader === undefined) throw new Error('somebody sends in each session');
+      const accepted = own.flatMap((one) => one.accepted).sort((one, other) => one.seq - other.seq);
+      // What was archived keeps its numbers, and each that follows is given once.
+      expect(accepted.map(({ seq }) => seq)).toEqual(accepted.map((_, index) => 13 + index));
+      expect(new Set(accepted.map(({ epoch }) => epoch))).toEqual(new Set([2]));
+      const { messages } = await reader.client.do('message:history', { afterSeq: 0, limit: 200 });
+      expect(messages.slice(0, 12).map(({ id }) => id)).toEqual(
+        messages.slice(0, 12).map((_, n) => `known-to-all-${n + 1}`),
+      );
+      expect(messages.slice(12).map(({ id }) => id)).toEqual(accepted.map(({ id }) => id).slice(0, 188));
+    }
+    for (const { client } of persistent) client.close();
   }, 60_000);
 });
