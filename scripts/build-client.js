@@ -1,9 +1,11 @@
 /**
  * Builds the client library from client/ in its two forms:
  *
- *   dist/web/client/tandem.js   one ES module for browsers, Socket.IO's client inside; what the server serves
- *   dist/client/                a package, for npm install and npm pack: index.js leaves Socket.IO's client to the
- *                               application's own bundler or to Node.js; tandem.js is the module above
+ *   dist/web/client/tandem.js    one ES module for browsers, Socket.IO's client inside; what the server serves
+ *   dist/web/client/account.js   accounts, for applications that have them; imports tandem.js beside it
+ *   dist/client/                 a package, for npm install and npm pack: index.js leaves Socket.IO's client to the
+ *                                application's own bundler or to Node.js, account.js imports that; tandem.js is the
+ *                                module above
  */
 import { cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -17,22 +19,25 @@ import { runTsc } from './run-tsc.js';
 const root = path.dirname(import.meta.dirname);
 
 /** What everybody who opens an application downloads before anything else happens. */
-const MAX_GZIP_BYTES = 25 * 1024;
+const MAX_GZIP_BYTES = { 'tandem.js': 25 * 1024, 'account.js': 5 * 1024 };
 
 const DEPENDENCY = 'socket.io-client';
 
 /**
  * @param {{ dist: string, browsers: string[], entry?: string }} places
- * @returns {Promise<string>} one line about the size, for the log
+ * @returns {Promise<string>} about the sizes, for the log
  */
 export async function buildClient({ dist, browsers, entry = 'client/index.ts' }) {
+  const account = 'client/account.ts';
   const served = path.join(dist, 'web', 'client');
   const packed = path.join(dist, 'client');
   await mkdir(packed, { recursive: true });
   const manifest = await manifestOf();
   const parts = await Promise.allSettled([
-    bundleForBrowsers(entry, served, browsers, manifest),
-    bundleForPackage(entry, packed, browsers),
+    bundleForBrowsers(entry, path.join(served, 'tandem.js'), browsers, manifest),
+    bundleForBrowsers(account, path.join(served, 'account.js'), browsers, manifest),
+    bundleForPackage(entry, path.join(packed, 'index.js'), browsers),
+    bundleForPackage(account, path.join(packed, 'account.js'), browsers),
     declare(path.join(packed, 'types')),
     writeFile(path.join(packed, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`),
     cp(path.join(root, 'client', 'README.md'), path.join(packed, 'README.md')),
@@ -41,7 +46,8 @@ export async function buildClient({ dist, browsers, entry = 'client/index.ts' })
   const faults = parts.flatMap((part) => (part.status === 'rejected' ? [messageOf(part.reason)] : []));
   if (faults.length > 0) throw new Error(faults.join('\n'));
   for (const name of ['tandem.js', 'tandem.js.map']) await cp(path.join(served, name), path.join(packed, name));
-  return checkSize(path.join(served, 'tandem.js'));
+  const sizes = Object.entries(MAX_GZIP_BYTES).map(([name, most]) => checkSize(path.join(served, name), most));
+  return (await Promise.all(sizes)).join('\n');
 }
 
 /** The package's manifest: what the project has already said is not said again in client/package.json. */
@@ -55,41 +61,53 @@ async function manifestOf() {
   return { name, version, description, license, ...rest, engines, dependencies };
 }
 
-/** @param {string} entry @param {string} outdir @param {string[]} browsers @param {{ name: string, version: string, license: string, dependencies: Record<string, string> }} manifest */
-async function bundleForBrowsers(entry, outdir, browsers, { name, version, license, dependencies }) {
+/** @param {string} entry @param {string} file @param {string[]} browsers @param {{ name: string, version: string, license: string, dependencies: Record<string, string> }} manifest */
+async function bundleForBrowsers(entry, file, browsers, { name, version, license, dependencies }) {
+  const base = path.basename(file, '.js');
   const { outputFiles } = await build({
     absWorkingDir: root,
-    entryPoints: [{ in: entry, out: 'tandem' }],
-    outdir,
+    entryPoints: [{ in: entry, out: base }],
+    outdir: path.dirname(file),
     bundle: true,
     minify: true,
     sourcemap: 'external',
     format: 'esm',
     platform: 'browser',
     target: browsers,
-    plugins: [lean],
+    plugins: base === 'tandem' ? [lean] : [sharingErrors('./tandem.js')],
     write: false,
     logLevel: 'silent',
   });
-  const [code, map] = ['.js', '.js.map'].map((end) => outputFiles.find((file) => file.path.endsWith(end))?.text ?? '');
+  const [code, map] = ['.js', '.js.map'].map((end) => outputFiles.find((output) => output.path.endsWith(end))?.text);
+  const others = base === 'tandem' ? `; with ${DEPENDENCY} ${dependencies[DEPENDENCY]}, MIT` : '';
   // A second pass: it folds what esbuild leaves, which is 3 % of what everybody downloads.
   const folded = await minify(code ?? '', {
     module: true,
     ecma: 2020,
     compress: { passes: 3, unsafe_arrows: true, pure_getters: true },
-    format: {
-      preamble: `/*! ${name} ${version}, ${license}; with ${DEPENDENCY} ${dependencies[DEPENDENCY]}, MIT */`,
-    },
-    sourceMap: { content: map ?? '', filename: 'tandem.js', url: 'tandem.js.map' },
+    format: { preamble: `/*! ${name} ${version}, ${license}${others} */` },
+    sourceMap: { content: map ?? '', filename: `${base}.js`, url: `${base}.js.map` },
   });
-  await mkdir(outdir, { recursive: true });
-  await writeFile(path.join(outdir, 'tandem.js'), folded.code ?? '');
-  await writeFile(path.join(outdir, 'tandem.js.map'), String(folded.map));
+  await mkdir(path.dirname(file), { recursive: true });
+  await writeFile(file, folded.code ?? '');
+  await writeFile(`${file}.map`, String(folded.map));
 }
 
 /**
+ * Two modules of one library have one class of errors: `instanceof` must hold whichever of them it comes from.
+ * @param {string} from the module that has it
+ * @returns {import('esbuild').Plugin}
+ */
+const sharingErrors = (from) => ({
+  name: 'sharing errors',
+  setup(bundler) {
+    bundler.onResolve({ filter: /\/protocol\/errors\.ts$/ }, () => ({ path: from, external: true }));
+  },
+});
+
+/**
  * Leaves out what Socket.IO's client names and this library never uses, and no tree shaking takes: transports but
- * WebSocket, and the wait before a reconnection that the library does by itself. Together 2.2 kB gzip.
+ * WebSocket, the change from one to another, and the wait before a reconnection that the library does by itself.
  * @type {import('esbuild').Plugin}
  */
 const lean = {
@@ -104,20 +122,27 @@ const lean = {
     bundler.onLoad({ filter: /socket\.io-client\/build\/esm\/contrib\/backo2\.js$/ }, () => ({
       contents: 'export class Backoff { setMin() {} setMax() {} setJitter() {} reset() {} duration() { return 0; } }',
     }));
+    bundler.onLoad({ filter: /engine\.io-client\/build\/esm\/socket\.js$/ }, async ({ path: file }) => {
+      const text = await readFile(file, 'utf8');
+      const contents = text.replace(/^ {4}_probe\(name\) \{$.*?^ {4}\}$/ms, '_probe() {}');
+      if (contents === text) throw new Error(`${file} has no _probe(name) any more, which the build leaves out.`);
+      return { contents };
+    });
   },
 };
 
 /**
  * One file for browsers and Node.js alike: which of the two it runs on is decided by Socket.IO's client, whose own
  * package has a file for each, so there is no `browser` condition that could differ.
- * @param {string} entry @param {string} outdir @param {string[]} browsers
+ * @param {string} entry @param {string} file @param {string[]} browsers
  */
-async function bundleForPackage(entry, outdir, browsers) {
+async function bundleForPackage(entry, file, browsers) {
   await build({
     absWorkingDir: root,
-    entryPoints: [{ in: entry, out: 'index' }],
-    outdir,
+    entryPoints: [entry],
+    outfile: file,
     bundle: true,
+    plugins: path.basename(file) === 'index.js' ? [] : [sharingErrors('./index.js')],
     // Neutral: a module of Node.js in it is a fault of the build, and not of some application's page.
     platform: 'neutral',
     external: [DEPENDENCY],
@@ -129,7 +154,7 @@ async function bundleForPackage(entry, outdir, browsers) {
 }
 
 /**
- * The declarations that an application can reach from the entry, and no others. They are checked without the types of
+ * The declarations that an application can reach from the entries, and no others. They are checked without the types of
  * Node.js, because the tests bring those in when all of client/ is checked.
  * @param {string} outdir
  */
@@ -137,7 +162,7 @@ async function declare(outdir) {
   const all = await mkdtemp(path.join(tmpdir(), 'tandem-types-'));
   try {
     await runTsc('client/tsconfig.build.json', ['--outDir', all]);
-    const waiting = [path.join(all, 'client', 'index.d.ts')];
+    const waiting = ['index.d.ts', 'account.d.ts'].map((name) => path.join(all, 'client', name));
     const reached = new Set(waiting);
     for (const file of waiting) {
       const { text, imports } = withJsImports(await readFile(file, 'utf8'));
@@ -170,14 +195,13 @@ function withJsImports(text) {
   return { text: rewritten, imports: found.map(({ fileName }) => fileName) };
 }
 
-/** @param {string} file */
-async function checkSize(file) {
+/** @param {string} file @param {number} most */
+async function checkSize(file, most) {
   const [{ size }, { length }] = await Promise.all([stat(file), readFile(file).then(gzipped)]);
-  const measured = `${(length / 1024).toFixed(1)} KiB gzip (${length} bytes) of ${MAX_GZIP_BYTES / 1024} KiB`;
-  if (length > MAX_GZIP_BYTES) {
-    throw new Error(`The client library has become too large: client/tandem.js is ${measured}.`);
-  }
-  return `client/tandem.js: ${measured}; ${(size / 1024).toFixed(1)} KiB unpacked.`;
+  const name = `client/${path.basename(file)}`;
+  const measured = `${(length / 1024).toFixed(1)} KiB gzip (${length} bytes) of ${most / 1024} KiB`;
+  if (length > most) throw new Error(`The client library has become too large: ${name} is ${measured}.`);
+  return `${name}: ${measured}; ${(size / 1024).toFixed(1)} KiB unpacked.`;
 }
 
 /** @param {unknown} reason */

@@ -8,6 +8,7 @@ import { Cache } from './cache/cache.ts';
 import { createDomain } from './composition/domain.ts';
 import { createEdge } from './composition/edge.ts';
 import { openIdentity } from './composition/identity.ts';
+import { createMail, type MailRoom } from './composition/mail.ts';
 import type { Config } from './config.ts';
 import { DataDirectoryInUseError } from './durable/data-directory-lock.ts';
 import type { EmbeddedPostgres, EmbeddedPostgresOptions } from './durable/embedded.ts';
@@ -202,6 +203,7 @@ async function serve(parts: Parts): Promise<Running> {
   const domain = createDomain(parts, hot, gateway.rooms, cache);
   const { sessions } = domain;
   const feed = backbone.revocations;
+  const mail = createMail(parts);
   const identity = await openIdentity({ config, accounts: durable.accounts, feed, cache, now, logger, metrics });
   identity.revocations.onRevoked(() => gateway.endRevoked());
   gateway.serve({
@@ -227,6 +229,7 @@ async function serve(parts: Parts): Promise<Running> {
       onError: onFault,
     }),
     ...hot.jobs,
+    ...(mail.job === null ? [] : [mail.job]),
   ];
   let isDraining = false;
   const health = createHealth({
@@ -254,7 +257,8 @@ async function serve(parts: Parts): Promise<Running> {
   const http = createEdge({
     ...parts,
     ...{ hot, gateway, domain, identity, cache, health, clientIp },
-    detailedHealth: detailedHealthOf(parts, hot, gateway, health, cache),
+    invitations: mail.invitations,
+    detailedHealth: detailedHealthOf(parts, { hot, gateway, health, cache, mail }),
     webDir: parts.overrides.webDir ?? WEB_DIRECTORY,
   });
   health.start();
@@ -297,10 +301,13 @@ function observeState(metrics: Metrics, { state, archiveLagMs }: HotState, gatew
 
 function detailedHealthOf(
   { config, durable, backbone, logger, metrics }: Parts,
-  hot: HotState,
-  gateway: Gateway,
-  health: Health,
-  cache: Cache,
+  {
+    hot,
+    gateway,
+    health,
+    cache,
+    mail,
+  }: { hot: HotState; gateway: Gateway; health: Health; cache: Cache; mail: MailRoom },
 ): DetailedHealth {
   return createDetailedHealth({
     health,
@@ -310,6 +317,9 @@ function detailedHealthOf(
     cacheType: backbone.kind,
     cache: hot.inspect,
     cacheRequests: () => cache.requests(),
+    mail: () => mail.job?.status() ?? 'disabled',
+    countUsers: () => durable.accounts.countUsers(),
+    countSetAside: hot.countSetAside ?? (() => Promise.resolve(0)),
     storageDir: durable.kind === 'embedded' ? config.dataDir : config.log.dir,
     droppedLogLines: () => logger.dropped(),
     stats: () => {
@@ -318,8 +328,6 @@ function detailedHealthOf(
         sessions: sessions.waiting + sessions.paired,
         participants: participants.online + participants.away,
         connections: gateway.connectionCount,
-        // There are no accounts in this version.
-        users: 0,
         messages: metrics.json().messages,
       };
     },

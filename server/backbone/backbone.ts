@@ -42,6 +42,8 @@ export interface HotState {
   readonly archiveLagMs?: () => number;
   /** What the store of the sessions tells of itself. */
   readonly inspect: () => Promise<CacheFigures>;
+  /** Sessions of the deployment that the archive refuses, in whole or in part. */
+  readonly countSetAside?: () => Promise<number>;
   /** Whether so much waits for the archive that sends are refused. */
   readonly isBacklogFull?: () => boolean;
 }

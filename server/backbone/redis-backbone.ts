@@ -223,6 +223,7 @@ async function openState(
     },
     inspect: () => inspectRedis(redis),
     archiveLagMs: () => archiver.lagMs(),
+    countSetAside: () => archiver.countAside(),
     isBacklogFull: () => state.isBacklogFull,
   };
 }

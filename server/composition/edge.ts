@@ -9,6 +9,9 @@ import { accountRoutes } from '../http/api/account-routes.ts';
 import { analyticsRoutes } from '../http/api/analytics-routes.ts';
 import { createIdentifyCaller } from '../http/api/caller.ts';
 import { debugRoutes } from '../http/api/debug-routes.ts';
+import { mailRoutes } from '../http/api/mail-routes.ts';
+import { webhookRoutes } from '../http/api/webhook-routes.ts';
+import { createRequestLog } from '../http/api/request-log.ts';
 import type { ApiRoute } from '../http/api/route.ts';
 import { sessionRoutes } from '../http/api/session-routes.ts';
 import { createCountRequest } from '../http/api/tier.ts';
@@ -16,6 +19,8 @@ import { createApp } from '../http/app.ts';
 import { hardenServer, SERVER_OPTIONS } from '../http/harden-server.ts';
 import { ignoreUpgrade, isWebSocketUpgrade } from '../http/ignore-upgrade.ts';
 import { createTokenGuard } from '../http/middleware/token-guard.ts';
+import type { InvitationService } from '../mail/invitation-service.ts';
+import { publicOrigin } from '../mail/public-origin.ts';
 import type { createClientIp } from '../limits/client-ip.ts';
 import type { DetailedHealth } from '../observability/health-detailed.ts';
 import type { Health } from '../observability/health.ts';
@@ -35,6 +40,7 @@ export interface EdgeParts {
   gateway: Gateway;
   domain: Domain;
   identity: IdentityRoom;
+  invitations: InvitationService;
   cache: Cache;
   health: Health;
   detailedHealth: DetailedHealth;
@@ -47,12 +53,13 @@ export interface EdgeParts {
 export function createEdge(parts: EdgeParts): HttpServer {
   const { config, backbone, gateway, identity, health, detailedHealth, webDir, clientIp, logger, metrics } = parts;
   const guard = createTokenGuard({ metrics, logger, clientIp });
+  const log = createRequestLog({ metrics, logger, clientIp, now: backbone.now });
   const app = createApp({
     ...{ health, detailedHealth, metrics, logger, clientIp, guard, webDir },
     adminToken: config.adminToken,
     metricsToken: config.metricsToken,
     corsOrigins: config.corsOrigins,
-    isProduction: config.nodeEnv === 'production',
+    isProduction: isProduction(config),
     api: {
       routes: routesOf(parts),
       version: VERSION,
@@ -60,14 +67,14 @@ export function createEdge(parts: EdgeParts): HttpServer {
         authenticate: (token) => identity.authenticator.authenticate(token),
         apiKeys: config.apiKeys.map(({ name, sha256 }) => ({ name, hash: Buffer.from(sha256, 'hex') })),
         assertAdmin: (request, response) => guard(request, response, 'admin', config.adminToken),
-        ...{ clientIp, metrics, logger },
+        ...{ clientIp, log },
       }),
       count: createCountRequest({
         limits: backbone.limits,
         rules: config.limits,
         now: backbone.now,
-        onLimited: (name) => metrics.rateLimited(name),
       }),
+      log,
     },
   });
   const http = createHttpServer(SERVER_OPTIONS, (request, response) => {
@@ -82,11 +89,18 @@ export function createEdge(parts: EdgeParts): HttpServer {
   return http;
 }
 
-function routesOf({ config, durable, backbone, hot, gateway, domain, identity, cache }: EdgeParts): ApiRoute[] {
+function routesOf(parts: EdgeParts): ApiRoute[] {
+  const { config, durable, backbone, hot, gateway, domain, identity, invitations, cache } = parts;
   const { directory, backend } = domain;
   const days = new CachedAnalytics(durable.store, cache, backbone.now);
   return [
     ...accountRoutes(identity),
+    ...mailRoutes({
+      ...{ invitations, directory },
+      originOf: ({ socket }) =>
+        publicOrigin({ publicUrl: config.publicUrl, isProduction: isProduction(config) }, socket),
+    }),
+    ...webhookRoutes(identity.webhook),
     ...sessionRoutes({ directory, backend, maxBodyBytes: config.messages.maxBytes }),
     ...analyticsRoutes({ analytics: (from, to) => days.analytics(from, to), now: backbone.now }),
     ...(config.debugApi
@@ -101,4 +115,8 @@ function routesOf({ config, durable, backbone, hot, gateway, domain, identity, c
         })
       : []),
   ];
+}
+
+function isProduction({ nodeEnv }: Config): boolean {
+  return nodeEnv === 'production';
 }

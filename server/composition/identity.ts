@@ -11,6 +11,7 @@ import type { AccountStore, RevocationFeed } from '../auth/ports.ts';
 import { RevocationTerms } from '../auth/revocation-terms.ts';
 import { Revocations } from '../auth/revocations.ts';
 import { SignOut } from '../auth/sign-out.ts';
+import { Webhook } from '../auth/webhook.ts';
 import type { Cache } from '../cache/cache.ts';
 import type { Config } from '../config.ts';
 import type { Logger } from '../observability/logger.ts';
@@ -31,6 +32,7 @@ export interface IdentityRoom {
   readonly authenticator: Authenticator;
   readonly accounts: AccountService;
   readonly signOut: SignOut;
+  readonly webhook: Webhook;
   readonly revocations: Revocations;
   /** What connections ask. */
   readonly forConnections: ConnectionIdentities;
@@ -80,6 +82,11 @@ export async function openIdentity(parts: IdentityParts): Promise<IdentityRoom> 
     authenticator,
     accounts,
     signOut,
+    webhook: new Webhook({
+      ...{ signOut, now },
+      secret: config.webhookSecret,
+      onRefused: (reason) => logger.info('auth_failed', { reason: `webhook_${reason}` }),
+    }),
     revocations,
     forConnections: {
       authenticate: (token) => authenticator.authenticate(token),

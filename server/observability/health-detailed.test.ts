@@ -23,7 +23,10 @@ function report(options: Partial<DetailedHealthOptions> = {}) {
     cache: () => Promise.resolve({ hits: 3, misses: 1, totalKeys: 7, memoryUsedBytes: 4096 }),
     storageDir: tmpdir(),
     droppedLogLines: () => 0,
-    stats: () => ({ sessions: 1, participants: 2, connections: 2, users: 0, messages: 5 }),
+    stats: () => ({ sessions: 1, participants: 2, connections: 2, messages: 5 }),
+    countUsers: () => Promise.resolve(3),
+    countSetAside: () => Promise.resolve(0),
+    mail: () => 'disabled',
     ...options,
   }).report();
 }
@@ -62,8 +65,9 @@ describe('the detailed report', () => {
         },
         logs: { status: 'ok', droppedLines: 0 },
         mail: { status: 'disabled' },
+        archive: { status: 'ok', sessionsSetAside: 0 },
       },
-      stats: { sessions: 1, participants: 2, connections: 2, users: 0, messages: 5 },
+      stats: { sessions: 1, participants: 2, connections: 2, users: 3, messages: 5 },
     });
   });
 

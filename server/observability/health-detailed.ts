@@ -17,7 +17,8 @@ export interface HealthStats {
   readonly sessions: number;
   readonly participants: number;
   readonly connections: number;
-  readonly users: number;
+  /** Accounts; null when the database does not say. */
+  readonly users: number | null;
   readonly messages: number;
 }
 
@@ -35,7 +36,11 @@ export interface DetailedHealthOptions {
   storageDir: string | null;
   /** Lines of the log that were lost so far. */
   droppedLogLines: () => number;
-  stats: () => HealthStats;
+  stats: () => Omit<HealthStats, 'users'>;
+  countUsers: () => Promise<number>;
+  mail: () => Status;
+  /** Sessions that the archive refuses, in whole or in part. */
+  countSetAside: () => Promise<number>;
 }
 
 type Status = CheckReport['status'];
@@ -61,6 +66,7 @@ export interface DetailedReport extends HealthSummary {
     storage: { status: Status; freeBytes: number | null; totalBytes: number | null };
     logs: { status: Status; droppedLines: number };
     mail: { status: Status };
+    archive: { status: Status; sessionsSetAside: number | null };
   };
   stats: HealthStats;
 }
@@ -93,12 +99,19 @@ export function createDetailedHealth(options: DetailedHealthOptions): DetailedHe
   const { health, storageDir } = options;
   const cache = new Lookup(options.cache);
   const storage = storageDir === null ? null : new Lookup(() => spaceOf(storageDir));
+  const users = new Lookup(options.countUsers);
+  const setAside = new Lookup(options.countSetAside);
   const lostLines = watchLostLines(options.droppedLogLines);
   let before = performance.eventLoopUtilization();
 
   return {
     report: async () => {
-      const [cacheLook, space] = await Promise.all([cache.look(), storage?.look() ?? null]);
+      const [cacheLook, space, accounts, aside] = await Promise.all([
+        cache.look(),
+        storage?.look() ?? null,
+        users.look(),
+        setAside.look(),
+      ]);
       const summary = health.summary();
       const { database, redis } = summary.services;
       const { totalKeys = null, memoryUsedBytes = null } = cacheLook?.value ?? {};
@@ -136,9 +149,13 @@ export function createDetailedHealth(options: DetailedHealthOptions): DetailedHe
             totalBytes: space?.value.totalBytes ?? null,
           },
           logs: lostLines(),
-          mail: { status: 'disabled' },
+          mail: { status: options.mail() },
+          archive: {
+            status: aside === null ? 'failed' : aside.value > 0 ? 'degraded' : 'ok',
+            sessionsSetAside: aside?.value ?? null,
+          },
         },
-        stats: options.stats(),
+        stats: { ...options.stats(), users: accounts?.value ?? null },
       };
     },
   };

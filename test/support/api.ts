@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Problem } from '../../protocol/problem.ts';
 
 export interface ApiCall {
@@ -25,6 +26,11 @@ export interface SignedInUser {
 
 export const PASSWORD = 'correct horse battery staple';
 
+/** How an API key stands in the configuration. */
+export function sha256Of(key: string): string {
+  return createHash('sha256').update(key).digest('hex');
+}
+
 /** The HTTP interface of a server. */
 export class Api {
   readonly url: string;
@@ -50,6 +56,12 @@ export class Api {
     });
     const text = await response.text();
     return { status: response.status, headers: response.headers, body: (text === '' ? {} : JSON.parse(text)) as T };
+  }
+
+  /** What no route of the interface is: pages, metrics. */
+  async text(path: string, headers: Record<string, string> = {}): Promise<{ status: number; body: string }> {
+    const response = await fetch(this.url + path, { headers });
+    return { status: response.status, body: await response.text() };
   }
 
   /** What a call gave that must succeed. */

@@ -28,7 +28,10 @@ export const DETAILED: Omit<DetailedHealthOptions, 'health'> = {
   cache: () => Promise.resolve({ hits: 3, misses: 1, totalKeys: 2, memoryUsedBytes: 4096 }),
   storageDir: tmpdir(),
   droppedLogLines: () => 0,
-  stats: () => ({ sessions: 1, participants: 2, connections: 2, users: 0, messages: 5 }),
+  stats: () => ({ sessions: 1, participants: 2, connections: 2, messages: 5 }),
+  countUsers: () => Promise.resolve(0),
+  countSetAside: () => Promise.resolve(0),
+  mail: () => 'disabled',
 };
 
 /** The routes of the API have tests of their own, on a whole server. */
@@ -37,6 +40,7 @@ const NO_API: AppOptions['api'] = {
   version: '1.2.3',
   identify: () => Promise.reject(new Error('there is no route')),
   count: () => Promise.reject(new Error('there is no route')),
+  log: { authPassed: () => undefined, authFailed: () => undefined, rateLimited: () => undefined },
 };
 
 /** The Express app on a free port, behind the bounds of the real server, with pages of its own and a health that tests can turn. */

@@ -3,10 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { TandemError } from '../../../protocol/errors.ts';
 import type { Identity } from '../../auth/identity.ts';
 import type { ClientIp } from '../../limits/client-ip.ts';
-import type { Logger } from '../../observability/logger.ts';
-import type { Metrics } from '../../observability/metrics.ts';
 import { bearerToken } from '../middleware/bearer-token.ts';
-import { contextOf } from '../middleware/request-context.ts';
+import type { RequestLog } from './request-log.ts';
 
 /**
  * Who may call a route. `anyone` is told apart when it says who it is; `stranger` is not asked; what `signed` says is
@@ -35,24 +33,21 @@ export interface CallerOptions {
   /** Throws `UNAUTHENTICATED` unless the request carries the token of operators. */
   assertAdmin: (request: IncomingMessage, response: ServerResponse) => void;
   clientIp: (request: IncomingMessage) => ClientIp;
-  metrics: Pick<Metrics, 'auth'>;
-  logger: Logger;
+  log: Pick<RequestLog, 'authFailed'>;
 }
 
 export type IdentifyCaller = (request: IncomingMessage, response: ServerResponse, who: Who) => Promise<Caller>;
 
 /** Gives who calls. Throws `UNAUTHENTICATED` unless it is one of those who may. */
 export function createIdentifyCaller(options: CallerOptions): IdentifyCaller {
-  const { authenticate, apiKeys, assertAdmin, clientIp, metrics, logger } = options;
+  const { authenticate, apiKeys, assertAdmin, clientIp, log } = options;
   const reject = (
     request: IncomingMessage,
     response: ServerResponse,
-    reason: string,
+    reason: 'api_key' | 'access_token' | 'no_credentials',
     error: TandemError,
   ): TandemError => {
-    metrics.auth('rejected');
-    const { requestId } = contextOf(response);
-    logger.info('auth_failed', { requestId, ip: clientIp(request).address, reason });
+    log.authFailed(request, response, reason);
     return error;
   };
   const nameOfKey = (request: IncomingMessage, response: ServerResponse): string | null => {
@@ -66,8 +61,11 @@ export function createIdentifyCaller(options: CallerOptions): IdentifyCaller {
   const identityOf = async (request: IncomingMessage, response: ServerResponse): Promise<Identity | null> => {
     if (request.headersDistinct.authorization === undefined) return null;
     const token = bearerToken(request);
+    if (token === null) {
+      const error = new TandemError('UNAUTHENTICATED', 'Send the access token as Authorization: Bearer.');
+      throw reject(request, response, 'no_credentials', error);
+    }
     try {
-      if (token === null) throw new TandemError('UNAUTHENTICATED', 'Send the access token as Authorization: Bearer.');
       return await authenticate(token);
     } catch (error) {
       if (!(error instanceof TandemError) || error.code !== 'UNAUTHENTICATED') throw error;

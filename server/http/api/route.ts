@@ -13,8 +13,6 @@ export interface ApiRequest<P, Q, B> {
   readonly body: B;
   readonly requestId: string;
   readonly userAgent: string | null;
-  /** This request counts for no limit after all. */
-  readonly uncount: () => Promise<void>;
   /** For what is not in the schemas. */
   readonly raw: IncomingMessage;
 }

@@ -1,24 +1,26 @@
 import { Router, type Request, type RequestHandler, type Response } from 'express';
 import type { z } from 'zod';
-import { TandemError } from '../../../protocol/errors.ts';
+import { TandemError, type ErrorCode } from '../../../protocol/errors.ts';
 import { inspectJson } from '../../../protocol/json.ts';
 import { SIZES } from '../../../protocol/limits.ts';
 import { issuesOf } from '../../sessions/payloads.ts';
 import { contextOf } from '../middleware/request-context.ts';
-import { methods, type Method } from '../routes/resource.ts';
+import { methods, type Guard, type Method } from '../routes/resource.ts';
 import type { Caller, IdentifyCaller } from './caller.ts';
+import type { RequestLog } from './request-log.ts';
 import type { ApiRoute } from './route.ts';
-import type { CountRequest, Uncount } from './tier.ts';
+import type { CountRequest, RequestEnd, SettleRequest, Tier } from './tier.ts';
 
 export interface ApiRouterOptions {
   identify: IdentifyCaller;
   count: CountRequest;
+  log: RequestLog;
 }
 
-interface Admitted {
-  readonly caller: Caller;
-  readonly uncount: Uncount;
-}
+const TIERS_OF_CREDENTIALS: ReadonlySet<Tier> = new Set<Tier>(['auth', 'auth_misses']);
+const WRONG_CREDENTIALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['UNAUTHENTICATED', 'INVALID_CREDENTIALS']);
+/** Nothing was tried, or nobody can tell what came of it. */
+const VOID: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['INVALID_PAYLOAD', 'UNAVAILABLE', 'INTERNAL']);
 
 /**
  * Serves these routes. Who calls is asked first, then the limit of the caller, then body and parameters are read. Only the
@@ -29,16 +31,18 @@ export function apiRouter(routes: readonly ApiRoute[], options: ApiRouterOptions
   const byPath = new Map<string, ApiRoute[]>();
   for (const route of routes) byPath.set(route.path, [...(byPath.get(route.path) ?? []), route]);
   for (const [path, group] of byPath) {
-    const admitted = new WeakMap<Request, Admitted>();
+    const admitted = new WeakMap<Request, Caller>();
     const handlers: Partial<Record<Method, RequestHandler>> = {};
-    const guards: Partial<Record<Method, (request: Request, response: Response) => Promise<void>>> = {};
+    const guards: Partial<Record<Method, Guard>> = {};
     for (const route of group) {
-      guards[route.method] = async (request, response) => {
-        const caller = await identify(options, route, request, response);
-        const uncount = route.tier === 'auth' ? nothing : await options.count(response, route.tier, caller);
-        admitted.set(request, { caller, uncount });
-      };
-      handlers[route.method] = (request, response) => answer(options, route, request, response, admitted.get(request));
+      guards[route.method] = (request, response) =>
+        telling(options, request, response, async () => {
+          const caller = await identify(options, route, request, response);
+          if (!TIERS_OF_CREDENTIALS.has(route.tier)) await options.count(response, route.tier, caller);
+          admitted.set(request, caller);
+        });
+      handlers[route.method] = (request, response) =>
+        telling(options, request, response, () => answer(options, route, request, response, admitted.get(request)));
     }
     const pattern = path.replaceAll(/\{(\w+)\}/g, ':$1');
     router.all(pattern, methods(pattern, handlers, guards));
@@ -46,7 +50,21 @@ export function apiRouter(routes: readonly ApiRoute[], options: ApiRouterOptions
   return router;
 }
 
-const nothing: Uncount = () => Promise.resolve();
+/** Limits refuse in several places: operators hear of all of them. */
+async function telling(
+  { log }: ApiRouterOptions,
+  request: Request,
+  response: Response,
+  serve: () => Promise<void>,
+): Promise<void> {
+  try {
+    await serve();
+  } catch (error) {
+    if (error instanceof TandemError && error.code === 'RATE_LIMITED')
+      log.rateLimited(request, response, error);
+    throw error;
+  }
+}
 
 /** Who sends wrong credentials counts as somebody of that address: there is no end to what could be tried otherwise. */
 async function identify(
@@ -66,32 +84,43 @@ async function identify(
 }
 
 async function answer(
-  { count }: ApiRouterOptions,
+  options: ApiRouterOptions,
   route: ApiRoute,
   request: Request,
   response: Response,
-  admitted: Admitted | undefined,
+  caller: Caller | undefined,
 ): Promise<void> {
-  if (admitted === undefined) throw new Error(`${route.name} was reached without its guard`);
+  if (caller === undefined) throw new Error(`${route.name} was reached without its guard`);
   const parsed = {
     params: parse(route.params, request.params, 'path'),
     query: parse(route.query, request.query, 'query'),
     body: parse(route.body, request.body ?? {}, ''),
   };
-  const { caller } = admitted;
-  const uncount = route.tier === 'auth' ? await count(response, 'auth', caller) : admitted.uncount;
+  const isOfCredentials = TIERS_OF_CREDENTIALS.has(route.tier);
+  const settle = isOfCredentials ? await options.count(response, route.tier, caller) : nothing;
   const { requestId } = contextOf(response);
   const userAgent = request.get('User-Agent')?.slice(0, 256) ?? null;
   let result: unknown;
   try {
-    result = await route.run({ caller, ...parsed, requestId, userAgent, uncount, raw: request });
+    result = await route.run({ caller, ...parsed, requestId, userAgent, raw: request });
   } catch (error) {
-    if (route.tier === 'auth' && error instanceof TandemError && error.code === 'INVALID_PAYLOAD') await uncount();
+    const end = endOf(error);
+    if (end === 'failed') options.log.authFailed(request, response, route.name);
+    await settle(end);
     throw error;
   }
+  if (isOfCredentials) options.log.authPassed();
   response.status(route.status);
   if (route.answer === null) response.end();
   else response.json(result);
+}
+
+const nothing: SettleRequest = () => Promise.resolve();
+
+function endOf(error: unknown): RequestEnd {
+  const code = error instanceof TandemError ? error.code : 'INTERNAL';
+  if (WRONG_CREDENTIALS.has(code)) return 'failed';
+  return VOID.has(code) ? 'void' : 'answered';
 }
 
 /** Without a schema there must be nothing. A parameter that comes twice is an array, which no schema takes. */

@@ -7,6 +7,7 @@ import { inspectJson } from '../../../protocol/json.ts';
 import { SIZES } from '../../../protocol/limits.ts';
 
 const MAX_BODY_BYTES = 64 * 1024;
+const TOO_LARGE = 'The body must not be larger than 64 KiB.';
 
 /** What was received, byte by byte: what is signed is this, and not what was read from it. */
 const received = new WeakMap<IncomingMessage, Buffer>();
@@ -33,8 +34,23 @@ const parse = promisify<Request, Response>(parser);
  */
 export async function readJsonBody(request: Request, response: Response): Promise<void> {
   checkHeaders(request);
-  await parse(request, response);
+  await Promise.race([parse(request, response), tooLarge(request)]);
   checkValue(request.body);
+}
+
+/** Never resolves. The parser reads a body that is too large to its end before it refuses it, and chunks may have none. */
+function tooLarge(request: IncomingMessage): Promise<never> {
+  let bytes = 0;
+  return new Promise((_resolve, reject) => {
+    const count = (chunk: Buffer): void => {
+      bytes += chunk.length;
+      if (bytes <= MAX_BODY_BYTES) return;
+      request.off('data', count);
+      reject(new TandemError('PAYLOAD_TOO_LARGE', TOO_LARGE));
+    };
+    // Only what is read at all: a listener alone would make a body flow that the parser left alone.
+    if (hasBody(request.headers)) request.on('data', count);
+  });
 }
 
 /** The bytes of a body that was read; none when there was none. */
@@ -52,7 +68,7 @@ function checkHeaders({ headers }: IncomingMessage): void {
   }
   if (Number(headers['content-length']) > MAX_BODY_BYTES) {
     // The parser would read such a body to its end before it refuses it.
-    throw new TandemError('PAYLOAD_TOO_LARGE', 'The body must not be larger than 64 KiB.');
+    throw new TandemError('PAYLOAD_TOO_LARGE', TOO_LARGE);
   }
 }
 
