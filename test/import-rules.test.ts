@@ -34,6 +34,7 @@ const FORBIDDEN: readonly Try[] = [
   ['server/durable/store.ts', 'server/limits/client-ip.ts', 'durable-implements-ports'],
   ['server/state/rooms.ts', 'server/sessions/session-service.ts', 'stores-know-ports-and-rules'],
   ['server/auth/tokens.ts', 'server/sessions/ports.ts', 'auth-only-protocol'],
+  ['server/cache/cache.ts', 'server/limits/windows.ts', 'cache-knows-no-room'],
   ['server/mail/page.ts', 'server/http/app.ts', 'mail-knows-no-edge'],
   ['server/mail/tokens.ts', 'server/auth/tokens.ts', 'mail-knows-no-edge'],
   ['server/jobs/post.ts', 'nodemailer', 'nodemailer-only-in-mail'],

@@ -89,9 +89,9 @@ describe('a message', () => {
     host.client.socket.emit('message:send', { id: 'short', body: 1 });
     const failed = await host.client.next('command:failed');
     expect(failed).toMatchObject({ command: 'message:send', error: { code: 'INVALID_PAYLOAD', retryable: false } });
-    host.client.socket.emit('auth:refresh', {});
+    host.client.socket.emit('session:destroy', {});
     expect(await host.client.next('command:failed')).toMatchObject({
-      command: 'auth:refresh',
+      command: 'session:destroy',
       error: { code: 'UNKNOWN_COMMAND' },
     });
   });

@@ -53,7 +53,15 @@ export function keepingMessages(suite: Suite): void {
     ]);
     const after = await loaded(suite.store, session.id);
     expect(after).toMatchObject({ lastSeq: 2, lastActivityAt: NOW + 321 });
-    expect(await suite.store.recentSends(session.id, 0, 10)).toHaveLength(1);
+    // Both are recognised when they are repeated, and neither for the other.
+    const sends = await suite.store.recentSends(session.id, 0, 10);
+    expect(sends.map(({ id, participantId }) => [id, participantId])).toEqual([
+      [second.id, null],
+      [first.id, host.id],
+    ]);
+    expect(await suite.store.findSend(session.id, null, second.id)).toMatchObject({ seq: 2, participantId: null });
+    expect(await suite.store.findSend(session.id, null, first.id)).toBeNull();
+    expect(await suite.store.findSend(session.id, host.id, second.id)).toBeNull();
   });
 
   it('pages from both ends', async () => {

@@ -135,7 +135,7 @@ describe('a Redis that works', () => {
   it('says that a replica is no primary', async () => {
     const replica = await serverOf({ config: [`replicaof 127.0.0.1 ${server.port}`] });
     const redis = clientOf(replica);
-    const error: unknown = await redis.start(500).catch((reason: unknown) => reason);
+    const error: unknown = await redis.start(3000).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code: 'UNAVAILABLE', cause: { message: expect.stringContaining('is a replica') } });
   });
 });
