@@ -272,7 +272,7 @@ async function serve(parts: Parts): Promise<Running> {
     throw error;
   }
   metrics.start();
-  overload.start();
+  if (parts.overrides.isOverloaded === undefined) overload.start();
   for (const job of jobs) job.start();
   // Whoever reads that the server has started finds it ready.
   await health.looked();
