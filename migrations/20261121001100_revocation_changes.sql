@@ -138,3 +138,37 @@ begin
   end loop;
 end
 $$;
+
+-- Ends logins of a user: those in `chosen`, or all when it is null, and never `keep`. Their access tokens are revoked until
+-- the last of them would have expired. Of all logins those that began after the moment stay: what is told late, or again,
+-- ends nothing that began since. Gives those that have ended now.
+create or replace function end_logins(
+  owner uuid, chosen uuid[], keep uuid, reason text, moment bigint, revoked_until bigint
+) returns setof uuid
+language plpgsql
+set lock_timeout = '1500ms'
+as $$
+declare
+  ended uuid[];
+begin
+  -- In one order: two calls can't wait for each other.
+  perform 1 from logins l
+  where l.user_id = owner and l.ended_at is null and l.id is distinct from keep
+    and case when chosen is null then l.created_at <= to_timestamp(moment / 1000.0) else l.id = any (chosen) end
+  order by l.id
+  for no key update;
+  with gone as (
+    update logins l set ended_at = to_timestamp(moment / 1000.0), end_reason = reason
+    where l.user_id = owner and l.ended_at is null and l.id is distinct from keep
+    and case when chosen is null then l.created_at <= to_timestamp(moment / 1000.0) else l.id = any (chosen) end
+    returning l.id
+  )
+  select array_agg(gone.id) into ended from gone;
+  if ended is not null then
+    perform revoke_tokens((
+      select json_agg(json_build_object('kind', 'login', 'subject', e, 'expires_at', revoked_until)) from unnest(ended) e
+    ));
+  end if;
+  return query select unnest(ended);
+end
+$$;

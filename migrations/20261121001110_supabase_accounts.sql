@@ -34,11 +34,11 @@ as $$
 $$;
 
 -- Empty when there is no such user.
-create or replace function tandem_begin_login(login text, of_user uuid) returns json
+create or replace function tandem_begin_login(login text, of_user uuid, known_hash text) returns json
 language plpgsql
 as $$
 begin
-  perform 1 from users where id = of_user for key share;
+  perform 1 from users where id = of_user and password_hash = known_hash for share;
   if not found then
     return '[]';
   end if;
@@ -201,6 +201,38 @@ as $$
   ) found
 $$;
 
+create or replace function tandem_find_by_key(given_hash text) returns json
+language sql stable
+as $$
+  select coalesce(json_agg(row_to_json(found)), '[]') from (
+    select s.id from participants p join sessions s on s.id = p.session_id
+    where p.key_hash = given_hash and p.left_at is null and s.closed_at is null
+    order by p.key_at desc limit 1
+  ) found
+$$;
+
+-- Two selects, each answered by its own partial index, in one statement: none slips from the one into the other.
+create or replace function tandem_open_heads(above uuid, most integer) returns json
+language sql stable
+as $$
+  select coalesce(json_agg(row_to_json(found) order by found.id), '[]') from (
+    (
+      select id, epoch, last_seq as "lastSeq", version from sessions
+      where closed_at is null and seat_count < 2 and id > above order by id limit most
+    ) union all (
+      select id, epoch, last_seq, version from sessions
+      where closed_at is null and seat_count >= 2 and id > above order by id limit most
+    ) order by id limit most
+  ) found
+$$;
+
+create or replace function tandem_closed_among(ids uuid[]) returns json
+language sql stable
+as $$
+  select coalesce(json_agg(json_build_object('id', s.id, 'epoch', s.epoch)), '[]')
+  from sessions s where s.id = any (ids) and s.closed_at is not null
+$$;
+
 -- What the server itself sent, when it is repeated.
 create or replace function tandem_find_server_send(of_session uuid, message_id text) returns json
 language sql stable
@@ -246,7 +278,7 @@ begin
       'tandem_refresh_login', 'tandem_logins', 'tandem_end_logins', 'tandem_change_password', 'tandem_delete_user',
       'tandem_revoke_tokens', 'tandem_changed_revocations', 'tandem_enqueue_mail', 'tandem_take_mails',
       'tandem_settle_mails', 'tandem_count_mails', 'tandem_sessions', 'tandem_seats_of_user',
-      'tandem_find_server_send', 'tandem_recent_sends'
+      'tandem_find_by_key', 'tandem_open_heads', 'tandem_closed_among', 'tandem_find_server_send', 'tandem_recent_sends'
     ])
   loop
     -- Whatever the caller's path is: temporary tables are looked up last.

@@ -104,7 +104,7 @@ export class AccountService {
     }
     throttle.succeeded(key);
     const { login, refreshToken } = this.#newLogin(known.user.id, device);
-    await store.beginLogin(login);
+    await store.beginLogin(login, known.passwordHash);
     return this.#signedIn(known.user, login.id, refreshToken);
   }
 

@@ -50,8 +50,11 @@ export class MemoryAccounts implements AccountStore {
     return this.#answer('countUsers', () => this.users.size);
   }
 
-  beginLogin(login: NewLogin): Promise<void> {
-    return this.#answer('beginLogin', () => this.#begin(login));
+  beginLogin(login: NewLogin, knownHash: string): Promise<void> {
+    return this.#answer('beginLogin', () => {
+      if (this.users.get(login.userId)?.passwordHash !== knownHash) throw new TandemError('INVALID_CREDENTIALS');
+      this.#begin(login);
+    });
   }
 
   refreshLogin(request: RefreshRequest): Promise<RefreshResult> {

@@ -111,8 +111,8 @@ export interface AccountStore {
   /** Null also for an id that is no UUID. */
   findUser(userId: string): Promise<Credentials | null>;
   countUsers(): Promise<number>;
-  /** Rejects with `INVALID_CREDENTIALS` when the account is gone by now. */
-  beginLogin(login: NewLogin): Promise<void>;
+  /** `knownHash` is what the password was checked against. Rejects with `INVALID_CREDENTIALS` when it is another by now, or the account is gone. */
+  beginLogin(login: NewLogin, knownHash: string): Promise<void>;
   refreshLogin(request: RefreshRequest): Promise<RefreshResult>;
   /** Those that have neither ended nor expired, the last used first, at most `limit`. */
   logins(userId: string, now: number, limit: number): Promise<Login[]>;

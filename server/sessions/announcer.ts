@@ -3,7 +3,16 @@ import type { Metrics } from '../observability/metrics.ts';
 import type { Durability, Session } from '../../protocol/session.ts';
 import type { Connection, Recovery, SessionEvents, SessionSnapshot } from './ports.ts';
 import { waitingKnocks, type KnockState } from './knocks.ts';
-import type { JoinOutcome, Knock, LeaveOutcome, RemoveOutcome, Seat, SeatHolder, SessionDocument } from './session.ts';
+import type {
+  JoinOutcome,
+  KickOutcome,
+  Knock,
+  LeaveOutcome,
+  RemoveOutcome,
+  Seat,
+  SeatHolder,
+  SessionDocument,
+} from './session.ts';
 import { iso, viewParticipant, viewSession } from './view.ts';
 
 /** What the domain counts. */
@@ -78,20 +87,19 @@ export class Announcer {
     if (outcome.closed !== null) this.closed(snapshot);
   }
 
-  kicked(participantId: string, snapshot: SessionSnapshot): void {
+  kicked({ seat, others }: KickOutcome & { kind: 'kicked' }, snapshot: SessionSnapshot): void {
     const { events } = this.#options;
     const { id } = snapshot.document;
-    events.closeSeat(id, participantId, 'kicked');
-    events.toAll(id, 'session:left', { participantId, reason: 'kicked', session: this.view(snapshot) });
+    for (const { id: participantId } of [seat, ...others]) {
+      events.closeSeat(id, participantId, 'kicked');
+      events.toAll(id, 'session:left', { participantId, reason: 'kicked', session: this.view(snapshot) });
+    }
   }
 
   /** Kicked from above: it may have been the host, and the last. */
-  removed(
-    participantId: string,
-    { newHost, closed }: RemoveOutcome & { kind: 'kicked' },
-    snapshot: SessionSnapshot,
-  ): void {
-    this.kicked(participantId, snapshot);
+  removed(outcome: RemoveOutcome & { kind: 'kicked' }, snapshot: SessionSnapshot): void {
+    const { newHost, closed } = outcome;
+    this.kicked(outcome, snapshot);
     if (newHost !== null) {
       this.updated(snapshot);
       this.#tellWhoWaits(snapshot.document);

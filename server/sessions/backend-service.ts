@@ -81,7 +81,7 @@ export class BackendService {
   async kick(sessionId: string, participantId: string): Promise<void> {
     const { state, announcer } = this.#options;
     const result = await state.change(sessionId, removeParticipant(participantId), (outcome, snapshot) => {
-      if (outcome.kind === 'kicked') announcer.removed(participantId, outcome, snapshot);
+      if (outcome.kind === 'kicked') announcer.removed(outcome, snapshot);
     });
     if (result.kind !== 'decided') throw refused('no_such_session');
     const { kind } = result.outcome;

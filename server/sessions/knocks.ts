@@ -5,6 +5,7 @@ import {
   findSeat,
   heldBy,
   isFull,
+  isKicked,
   joinSession,
   keep,
   passing,
@@ -82,6 +83,8 @@ export function answerKnock(
     const answered = (answer: KnockAnswer) => withAnswer(session, knock, answer, now);
     if (!admit) return passing(answered({ kind: 'denied' }), { kind: 'denied', knock });
     if (session.locked) return keep({ kind: 'session_locked' });
+    // Kicked while the knock waited.
+    if (isKicked(session, knock.newcomer.userId)) return keep({ kind: 'unknown_knock' });
     if (isFull(session)) return passing(answered({ kind: 'session_full' }), { kind: 'session_full', knock });
     const decision = addSeat(session, knock.newcomer, context);
     const { outcome: joined, document } = decision;

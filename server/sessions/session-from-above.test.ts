@@ -15,7 +15,7 @@ import {
   withUser,
 } from '../../test/support/session-document.ts';
 import { closeWhenDue } from './deadlines.ts';
-import { enterSession } from './knocks.ts';
+import { answerKnock, enterSession } from './knocks.ts';
 import {
   closeByHost,
   closeByOperator,
@@ -96,6 +96,21 @@ describe('a user who was kicked', () => {
     const guest = after(room(3, 'bob'), kickParticipant(holder('ann'), 'bob'));
     expect(guest.kickedUsers).toBeUndefined();
     expect(changed(after(guest, reopenSession(holder('ann'), CODE)), joining('bob')).outcome.kind).toBe('joined');
+  });
+
+  it('goes with every seat, and with what waits at the door, but not with the seats of others', () => {
+    const two = withUser(withUser(room(4, 'bob', 'bob too', 'cem'), 'bob', 'u1'), 'bob too', 'u1');
+    const knocking = enterSession(CODE.value, { ...newcomer('knock'), userId: 'u1' }, '10.0.0.0', HORIZON_MS);
+    const waiting = after({ ...two, approval: true, capacity: 5 }, knocking);
+    const { document, outcome } = changed(waiting, kickParticipant(holder('ann'), 'bob'));
+    expect(outcome).toMatchObject({ kind: 'kicked', seat: { id: 'bob' }, others: [{ id: 'bob too' }] });
+    expect(document.seats.map(({ id }) => id)).toEqual(['ann', 'cem']);
+    expect(document.knocks).toEqual([]);
+    // One that was asked for on another instance meanwhile.
+    const late = { ...document, knocks: waiting.knocks ?? [] };
+    expect(answerKnock(holder('ann'), 'knock', true)(late, context()).outcome).toEqual({ kind: 'unknown_knock' });
+    const own = withUser(withUser(room(3, 'bob'), 'ann', 'u1'), 'bob', 'u1');
+    expect(kickParticipant(holder('ann'), 'bob')(own, context()).outcome).toEqual({ kind: 'own_seat' });
   });
 
   it('is remembered once, and by a session that removes its users without end not for ever', () => {

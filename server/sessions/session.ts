@@ -304,13 +304,20 @@ export function timeOutSeat(seatId: string, graceMs: number): Rule<LeaveOutcome>
 export type HostRefusal = { kind: 'not_seated' } | { kind: 'not_host' } | { kind: 'session_closed' };
 
 export type KickOutcome =
-  HostRefusal | { kind: 'kicked'; seat: Seat } | { kind: 'no_such_participant' } | { kind: 'own_seat' };
+  | HostRefusal
+  /** `others`: further seats of the same user, which went with it. */
+  | { kind: 'kicked'; seat: Seat; others: readonly Seat[] }
+  | { kind: 'no_such_participant' }
+  | { kind: 'own_seat' };
 
 /** Seat, token and the current code die for good: who was kicked may know the code. */
 export function kickParticipant(holder: SeatHolder, targetId: string): Rule<KickOutcome> {
-  return asHost<KickOutcome>(holder, (session, { now }, host) =>
-    targetId === host.id ? keep({ kind: 'own_seat' }) : kick(session, targetId, now),
-  );
+  return asHost<KickOutcome>(holder, (session, { now }, host) => {
+    const target = findSeat(session, targetId);
+    // Another seat of the host's own, too: it would go with the host.
+    const isOwn = targetId === host.id || (host.userId !== null && target?.userId === host.userId);
+    return isOwn ? keep({ kind: 'own_seat' }) : kick(session, targetId, now);
+  });
 }
 
 export type OperatorRefusal = { kind: 'session_closed' };
@@ -319,7 +326,7 @@ export type RemoveOutcome =
   | OperatorRefusal
   | { kind: 'no_such_participant' }
   /** `newHost`: who is host now, because the host was kicked; `closed`: nobody is left. */
-  | { kind: 'kicked'; seat: Seat; newHost: Seat | null; closed: CloseReason | null };
+  | { kind: 'kicked'; seat: Seat; others: readonly Seat[]; newHost: Seat | null; closed: CloseReason | null };
 
 /** A kick by who stands above the host, who can be kicked too. */
 export function removeParticipant(targetId: string): Rule<RemoveOutcome> {
@@ -333,30 +340,41 @@ export function removeParticipant(targetId: string): Rule<RemoveOutcome> {
       const closed = { ...document, closed: { reason: 'empty', at: now } } as const;
       return lasting(closed, { ...outcome, newHost: null, closed: 'empty' }, ended);
     }
-    if (outcome.seat.role !== 'host') return lasting(document, { ...outcome, newHost: null, closed: null }, ended);
+    if (document.seats.some(({ role }) => role === 'host')) {
+      return lasting(document, { ...outcome, newHost: null, closed: null }, ended);
+    }
     const newHost: Seat = { ...first, role: 'host' };
     return lasting({ ...document, seats: [newHost, ...others] }, { ...outcome, newHost, closed: null }, ended);
   };
 }
 
+/** A signed-in user goes with every seat, and with what waits at the door. */
 function kick(
   session: SessionDocument,
   targetId: string,
   now: number,
 ):
   | (Decision<{ kind: 'no_such_participant' }> & { kind: 'keep' })
-  | (Decision<{ kind: 'kicked'; seat: Seat }> & { kind: 'change' }) {
+  | (Decision<{ kind: 'kicked'; seat: Seat; others: readonly Seat[] }> & { kind: 'change' }) {
   const target = findSeat(session, targetId);
   if (target === undefined) return { kind: 'keep', outcome: { kind: 'no_such_participant' } };
-  const seats = session.seats.filter((seat) => seat.id !== targetId);
   const { userId } = target;
-  const kickedUsers =
-    userId === null || isKicked(session, userId)
+  const others = session.seats.filter((seat) => seat !== target && userId !== null && seat.userId === userId);
+  const gone = [target, ...others];
+  const { knocks, ...rest } = session;
+  const document: SessionDocument = {
+    ...rest,
+    ...(userId === null || isKicked(session, userId)
       ? {}
-      : { kickedUsers: [...(session.kickedUsers ?? []), userId].slice(-MAX_KICKED_USERS) };
-  return lasting({ ...session, ...kickedUsers, seats, code: null }, { kind: 'kicked', seat: target }, [
-    { seat: target, reason: 'kicked', at: now },
-  ]);
+      : { kickedUsers: [...(session.kickedUsers ?? []), userId].slice(-MAX_KICKED_USERS) }),
+    ...(knocks === undefined
+      ? {}
+      : { knocks: knocks.filter(({ newcomer }) => userId === null || newcomer.userId !== userId) }),
+    seats: session.seats.filter((seat) => !gone.includes(seat)),
+    code: null,
+  };
+  const ended = gone.map((seat): EndedSeat => ({ seat, reason: 'kicked', at: now }));
+  return lasting(document, { kind: 'kicked', seat: target, others }, ended);
 }
 
 export type LockOutcome = HostRefusal | { kind: 'locked'; changed: boolean };

@@ -41,7 +41,9 @@ export function keepingAccounts(suite: Suite): void {
       expect(await accounts.logins(userId, NOW, 10)).toEqual([]);
       const ending = { loginIds: null, keep: null, now: NOW, revokedUntil: REVOKED_UNTIL };
       expect(await accounts.endLogins({ userId, ...ending, reason: 'logout_all' })).toEqual([]);
-      await expect(accounts.beginLogin(newLogin(userId))).rejects.toMatchObject({ code: 'INVALID_CREDENTIALS' });
+      await expect(accounts.beginLogin(newLogin(userId), '$argon2id$1')).rejects.toMatchObject({
+        code: 'INVALID_CREDENTIALS',
+      });
     }
   });
 
@@ -49,7 +51,7 @@ export function keepingAccounts(suite: Suite): void {
     const { accounts } = suite;
     const { account, login } = await registered(accounts);
     const phone = newLogin(account.id);
-    await accounts.beginLogin(phone);
+    await accounts.beginLogin(phone, account.passwordHash);
     const change = { userId: account.id, keep: login.id, now: NOW + 1, revokedUntil: REVOKED_UNTIL };
     const given = { ...change, knownHash: '$argon2id$1', nextHash: '$argon2id$2' };
     expect(await accounts.changePassword({ ...given, knownHash: '$argon2id$0' })).toBeNull();
@@ -57,6 +59,9 @@ export function keepingAccounts(suite: Suite): void {
     expect(await loginIds(accounts, account.id)).toHaveLength(2);
     expect(await accounts.changePassword(given)).toEqual([phone.id]);
     expect(await accounts.findUser(account.id)).toMatchObject({ passwordHash: '$argon2id$2' });
+    // A password that was checked before the change, and signs in after it.
+    const late = accounts.beginLogin(newLogin(account.id), '$argon2id$1');
+    await expect(late).rejects.toMatchObject({ code: 'INVALID_CREDENTIALS' });
     expect(await loginIds(accounts, account.id)).toEqual([login.id]);
     expect(await revokedOf(accounts, phone.id)).toHaveLength(1);
     // The same once more: the hash is stale by now.
@@ -82,7 +87,7 @@ export function keepingAccounts(suite: Suite): void {
     const revoked = { kind: 'user', notBefore: NOW, expiresAt: REVOKED_UNTIL };
     expect(await revokedOf(accounts, account.id)).toEqual([{ ...revoked, subject: account.id }]);
     expect(await revokedOf(accounts, spelled)).toEqual([{ ...revoked, subject: spelled }]);
-    await expect(accounts.beginLogin({ ...login, id: randomUUID() })).rejects.toMatchObject({
+    await expect(accounts.beginLogin({ ...login, id: randomUUID() }, account.passwordHash)).rejects.toMatchObject({
       code: 'INVALID_CREDENTIALS',
     });
     // The address is free again.

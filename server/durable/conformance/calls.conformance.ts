@@ -16,7 +16,7 @@ export function accountCalls(accounts: AccountStore): Calls {
     ['findByEmail', () => accounts.findByEmail('ada@example.org')],
     ['findUser', () => accounts.findUser(userId)],
     ['countUsers', () => accounts.countUsers()],
-    ['beginLogin', () => accounts.beginLogin(newLogin(userId))],
+    ['beginLogin', () => accounts.beginLogin(newLogin(userId), '$argon2id$1')],
     ['refreshLogin', () => accounts.refreshLogin(refreshOf('token'))],
     ['logins', () => accounts.logins(userId, 0, 1)],
     ['endLogins', () => accounts.endLogins(end)],

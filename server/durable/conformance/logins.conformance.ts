@@ -67,7 +67,7 @@ export function keepingLogins(suite: Suite): void {
     const phone = newLogin(account.id, { ip: null, userAgent: null, now: NOW + 5 });
     const tablet = newLogin(account.id, { now: NOW + 6, expiresAt: NOW + DAY });
     const lost = newLogin(account.id, { now: NOW + 7 });
-    for (const device of [phone, tablet, lost]) await accounts.beginLogin(device);
+    for (const device of [phone, tablet, lost]) await accounts.beginLogin(device, account.passwordHash);
     await accounts.endLogins({ ...ending(account.id), loginIds: [lost.id] });
     const used = { ip: '2001:db8::1', userAgent: null, now: NOW + 9 };
     await accounts.refreshLogin(refreshOf(login.tokenHash, used));
@@ -82,11 +82,23 @@ export function keepingLogins(suite: Suite): void {
     expect(await loginIds(accounts, account.id, NOW + 8 * DAY)).toEqual([]);
   });
 
+  it('ends all logins that began until then, and none that began since', async () => {
+    const { accounts } = suite;
+    const { account, login } = await registered(accounts);
+    const later = newLogin(account.id, { now: NOW + 60_000 });
+    await accounts.beginLogin(later, account.passwordHash);
+    // As when it could not be stored at that time, or is told again.
+    expect(await accounts.endLogins({ ...ending(account.id), now: NOW + 1 })).toEqual([login.id]);
+    expect(await accounts.endLogins({ ...ending(account.id), now: NOW + 1 })).toEqual([]);
+    expect(await loginIds(accounts, account.id, NOW + 60_000)).toEqual([later.id]);
+    expect(await accounts.endLogins({ ...ending(account.id), loginIds: [later.id], now: NOW + 2 })).toEqual([later.id]);
+  });
+
   it('ends chosen logins, all but one, or all, of this user alone, and says which', async () => {
     const { accounts } = suite;
     const [one, other] = [await registered(accounts), await registered(accounts)];
     const [phone, tablet] = [newLogin(one.account.id), newLogin(one.account.id)];
-    for (const device of [phone, tablet]) await accounts.beginLogin(device);
+    for (const device of [phone, tablet]) await accounts.beginLogin(device, one.account.passwordHash);
     const end = (change: Partial<EndLoginsRequest>) => accounts.endLogins({ ...ending(one.account.id), ...change });
     expect(await end({ loginIds: [] })).toEqual([]);
     const chosen = [phone.id, other.login.id, 'no id', randomUUID()];

@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { DivergenceError, type CommitBatch, type DurableStore } from '../../sessions/ports.ts';
+import { DivergenceError, type CommitBatch, type DurableStore, type StoredHead } from '../../sessions/ports.ts';
 import type { Seat, SessionDocument } from '../../sessions/session.ts';
 import { NOTHING, NOW, entry, newMessage, newSeat, newSession } from '../../../test/support/stored-session.ts';
 import { afterRestart, change, count, loaded, type Suite } from './suite.conformance.ts';
@@ -16,6 +16,46 @@ export function versioning(suite: Suite): void {
     await suite.store.commit(at(7, latest, []));
     await suite.store.commit(at(6, later, []));
     expect((await loaded(suite.store, session.id)).document).toEqual(afterRestart(latest, NOW));
+  });
+
+  it('tells how far open sessions are stored, in pages, and which of those that are asked for are closed', async () => {
+    const made = await Promise.all([1, 2, 3].map(() => seen(suite.store, 4)));
+    const [one, other, ended] = made.map(({ session }) => session).toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    if (one === undefined || other === undefined || ended === undefined) throw new Error('There are three');
+    await suite.store.commit(at(9, { ...ended, closed: { reason: 'closed', at: NOW + 1 } }, []));
+    await suite.store.commit({ ...NOTHING, messages: [newMessage(one, one.seats[0] ?? newSeat('host'), 1)] });
+    expect(await suite.store.raiseEpoch(other.id, other.epoch)).toBe(3);
+    const found: StoredHead[] = [];
+    for (let above: string | null = null; ;) {
+      const page: StoredHead[] = await suite.store.openHeads(above, 2);
+      found.push(...page);
+      above = page.at(-1)?.id ?? null;
+      if (page.length < 2) break;
+    }
+    expect(found.map(({ id }) => id)).toEqual(found.map(({ id }) => id).toSorted());
+    expect(found.filter(({ id }) => [one.id, other.id, ended.id].includes(id))).toEqual([
+      { id: one.id, epoch: 2, lastSeq: 1, version: 4 },
+      { id: other.id, epoch: 3, lastSeq: 0, version: 0 },
+    ]);
+    const closed = await suite.store.closedAmong([one.id, ended.id, newSession().id]);
+    expect(closed).toEqual([{ id: ended.id, epoch: 2 }]);
+    expect(await suite.store.closedAmong([])).toEqual([]);
+  });
+
+  it('finds the open session with a living seat that was taken with a key', async () => {
+    const hash = `hash of ${newSession().id}`;
+    const host = newSeat('host', { key: { hash, at: NOW } });
+    const guest = newSeat('guest', { key: { hash: `${hash} of the guest`, at: NOW } });
+    const session = newSession({ seats: [host, guest] });
+    await suite.store.commit(at(1, session, session.seats));
+    expect(await suite.store.findByKey(hash)).toBe(session.id);
+    expect(await suite.store.findByKey('of nobody')).toBeNull();
+    const left = { sessionId: session.id, seat: guest, reason: 'left', at: NOW + 1 } as const;
+    await suite.store.commit({ ...at(2, { ...session, seats: [host] }, []), ended: [left] });
+    expect(await suite.store.findByKey(guest.key?.hash ?? '')).toBeNull();
+    const closed: SessionDocument = { ...session, seats: [host], closed: { reason: 'closed', at: NOW + 2 } };
+    await suite.store.commit(at(3, closed, []));
+    expect(await suite.store.findByKey(hash)).toBeNull();
   });
 
   it('changes nothing for the version that is stored', async () => {

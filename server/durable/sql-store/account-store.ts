@@ -11,7 +11,7 @@ export function createAccountStore(queries: Pick<Pool, 'query'>): AccountStore {
     findByEmail: (emailKey) => findByEmail(queries, emailKey),
     findUser: (userId) => findUser(queries, userId),
     countUsers: () => countUsers(queries),
-    beginLogin: (login) => beginLogin(queries, login),
+    beginLogin: (login, knownHash) => beginLogin(queries, login, knownHash),
     refreshLogin: (request) => refreshLogin(queries, request),
     logins: (userId, now, limit) => logins(queries, userId, now, limit),
     endLogins: (request) => endLogins(queries, request),

@@ -11,16 +11,20 @@ export function loginJson({ id, userId, tokenHash, ip, userAgent, now, expiresAt
   return JSON.stringify({ id, user_id: userId, token_hash: tokenHash, ...agent, now, expires_at: expiresAt });
 }
 
-/** The user is held until the login stands: an account may go in the moment in which someone signs in. */
+/**
+ * The user is held until the login stands: an account may go, or get another password, in the moment in which someone
+ * signs in.
+ */
 const BEGIN_LOGIN = {
   name: 'begin_login',
   text: `
-    with owner as materialized (select id from users where id = $2 for key share)
+    with owner as materialized (select id from users where id = $2 and password_hash = $3 for share)
     select begin_login($1::json), id from owner`,
 };
 
-export async function beginLogin(queries: Queries, login: NewLogin): Promise<void> {
-  const rows = isUuid(login.userId) ? await queries.query(BEGIN_LOGIN, [loginJson(login), login.userId]) : [];
+export async function beginLogin(queries: Queries, login: NewLogin, knownHash: string): Promise<void> {
+  const values = [loginJson(login), login.userId, knownHash];
+  const rows = isUuid(login.userId) ? await queries.query(BEGIN_LOGIN, values) : [];
   if (rows.length === 0) throw new TandemError('INVALID_CREDENTIALS');
 }
 
