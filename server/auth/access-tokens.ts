@@ -12,6 +12,7 @@ import { uuidTime } from './uuid-time.ts';
 
 const ALGORITHM = 'HS256';
 const VERIFIED_TOKENS = 20_000;
+const FOREIGN_FRESH_MS = 600_000;
 /** An instance that had another ACCESS_TOKEN_TTL until a moment ago knows of the same revocations. */
 const SHORTEST_LIFE_MS = 3_600_000;
 
@@ -84,7 +85,8 @@ export class AccessTokens {
     if (text === null) throw unauthenticated('form');
     const identity = await (text.alg === ALGORITHM ? this.#verifyOwn(token, text) : this.#verifyForeign(token, text));
     if (typeof identity === 'string') throw unauthenticated(identity);
-    this.#verified.set(name, identity);
+    // A key that its issuer took back, and an account that was made since, are noticed after a while.
+    this.#verified.set(name, identity, identity.kind === 'foreign' ? { ttl: FOREIGN_FRESH_MS } : {});
     return identity;
   }
 
@@ -129,8 +131,11 @@ export class AccessTokens {
     const issuer = foreign.find((one) => one.issuer === text.claims['iss']);
     if (issuer === undefined) return 'issuer';
     const identity = await issuer.verify(token, text);
-    if (typeof identity === 'string' || uuidTime(identity.userId) === null) return identity;
-    return (await accounts.findUser(identity.userId)) === null ? identity : 'subject of an account';
+    if (typeof identity === 'string') return identity;
+    // However it is spelled: the database takes capitals for the same id.
+    const userId = identity.userId.toLowerCase();
+    if (uuidTime(userId) === null) return identity;
+    return (await accounts.findUser(userId)) === null ? identity : 'subject of an account';
   }
 }
 

@@ -24,6 +24,8 @@ export interface RevocationsOptions {
   /** Entries of the local copy. */
   readonly mostEntries?: number;
   readonly onFault: (error: unknown) => void;
+  /** Told of each that is made here, and of none that others made. */
+  readonly onMade?: (revocation: Revocation) => void;
 }
 
 /** Accepted, kept by the feed, and not in the durable store so far. */
@@ -135,6 +137,7 @@ export class Revocations {
       throw new TandemError('UNAVAILABLE', 'Too many revocations wait for the database: try again later.');
     }
     this.#apply(revocations);
+    this.#tellMade(revocations);
     const [stored, published] = await Promise.allSettled([write(), this.#options.feed.publish(revocations)]);
     if (stored.status === 'fulfilled') {
       if (published.status === 'rejected') this.#options.onFault(published.reason);
@@ -150,6 +153,7 @@ export class Revocations {
   async announce(revocations: readonly Revocation[]): Promise<void> {
     if (revocations.length === 0) return;
     this.#apply(revocations);
+    this.#tellMade(revocations);
     // Whom this does not reach reads the durable store.
     await this.#options.feed.publish(revocations).catch(this.#options.onFault);
   }
@@ -206,6 +210,10 @@ export class Revocations {
       }
     }
     if (failure !== null) throw failure;
+  }
+
+  #tellMade(revocations: readonly Revocation[]): void {
+    for (const revocation of revocations) this.#options.onMade?.(revocation);
   }
 
   #apply(revocations: readonly Revocation[]): void {

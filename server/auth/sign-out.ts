@@ -50,7 +50,7 @@ export class SignOut {
   async logoutAll(identity: Identity): Promise<void> {
     const { store, revocations, terms, now } = this.#options;
     const { kind, userId, loginId } = identity;
-    if (kind === 'foreign' || !isUuid(userId)) return this.endUser(userId);
+    if (kind === 'foreign' || !isUuid(userId)) return this.#endTokens(userId);
     let ended: string[];
     try {
       ended = await store.endLogins(terms.ending(userId, null, 'logout_all', now()));
@@ -73,13 +73,16 @@ export class SignOut {
     return ended.length > 0;
   }
 
-  /** No token that was issued to this user until now counts any more; of an account of ours, all logins end. */
-  async endUser(subject: string): Promise<void> {
-    const { store, terms, now } = this.#options;
-    const moment = now();
-    const end = terms.ofUser(subject, moment);
+  /**
+   * No token that was issued to this user until then counts any more; of an account of ours, all logins end that began
+   * until then. Now, unless a moment before is given: what is told late, or again, ends nothing that began since.
+   */
+  async endUser(subject: string, until = this.#options.now()): Promise<void> {
+    const { store, terms } = this.#options;
+    const user = spelledAsOurs(subject);
+    const end = terms.ofUser(user, until);
     await this.#keep(end, async () => {
-      if (isUuid(subject)) await store.endLogins(terms.ending(subject, null, 'logout_all', moment));
+      if (isUuid(user)) await store.endLogins(terms.ending(user, null, 'logout_all', until));
       await store.revoke([end]);
     });
   }
@@ -87,10 +90,17 @@ export class SignOut {
   /** As `endUser`, and the account goes, if it is one of ours. */
   async deleteUser(subject: string): Promise<void> {
     const { store, terms, now } = this.#options;
+    const user = spelledAsOurs(subject);
     const moment = now();
-    const end = terms.ofUser(subject, moment);
-    await this.#keep(end, () => store.deleteUser(subject, moment, end.expiresAt));
-    await this.#options.cache.invalidate('user', subject);
+    const end = terms.ofUser(user, moment);
+    await this.#keep(end, () => store.deleteUser(user, moment, end.expiresAt));
+    await this.#options.cache.invalidate('user', user);
+  }
+
+  /** Of a user of a foreign issuer, who has no logins here, whatever the subject looks like. */
+  async #endTokens(subject: string): Promise<void> {
+    const { terms, now } = this.#options;
+    await this.#keep(terms.ofUser(subject, now()));
   }
 
   async #logoutForeign({ loginId, tokenId, expiresAt }: Identity): Promise<void> {
@@ -112,4 +122,9 @@ export class SignOut {
     const until = now() + refreshTtlMs + SPARE_MS;
     if (outcome === 'kept' && until > end.expiresAt) await revocations.announce([{ ...end, expiresAt: until }]);
   }
+}
+
+/** Ids of ours are in lower case; whoever names them may have written them otherwise. */
+function spelledAsOurs(subject: string): string {
+  return isUuid(subject) ? subject.toLowerCase() : subject;
 }

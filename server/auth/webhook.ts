@@ -26,7 +26,14 @@ export interface WebhookOptions {
   readonly onRefused?: (reason: string) => void;
 }
 
-const ENVELOPE = z.looseObject({ type: z.string().min(1).max(128), data: z.unknown() });
+/** Lately: the clock of the sender, which may count in seconds, decides nothing. */
+const LATELY_MS = 60_000;
+
+const ENVELOPE = z.looseObject({
+  type: z.string().min(1).max(128),
+  timestamp: z.unknown(),
+  data: z.unknown(),
+});
 const id = z.string().min(1).max(255);
 const DATA = z.looseObject({
   userId: id.optional(),
@@ -74,7 +81,7 @@ export class Webhook {
     }
   }
 
-  /** Each effect is the same when it comes twice, at another instance too. */
+  /** Each effect is the same when it comes twice, at another instance too: what began since the event stays. */
   async #act(rawBody: Buffer): Promise<WebhookOutcome> {
     const { signOut } = this.#options;
     const payload = parseBody(rawBody);
@@ -86,11 +93,18 @@ export class Webhook {
         return 'done';
       case 'user.password_changed':
       case 'user.logged_out':
-        await signOut.endUser(userOf(envelope.data.data));
+        await signOut.endUser(userOf(envelope.data.data), this.#momentOf(envelope.data.timestamp));
         return 'done';
       default:
         return 'ignored';
     }
+  }
+
+  /** When it happened, if it says so and this is told late or again; else now. */
+  #momentOf(timestamp: unknown): number {
+    const now = this.#options.now();
+    const at = typeof timestamp === 'string' ? Date.parse(timestamp) : Number.NaN;
+    return at < now - LATELY_MS ? at : now;
   }
 
   #remember(id: string, done: Promise<WebhookOutcome>): void {

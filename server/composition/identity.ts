@@ -53,12 +53,10 @@ export async function openIdentity(parts: IdentityParts): Promise<IdentityRoom> 
   const revocations = new Revocations({
     ...{ store, feed, now },
     onFault: (error) => logger.warn('db_error', { error, reason: 'revocations' }),
-  });
-  revocations.onRevoked((revoked) => {
-    for (const { kind } of revoked) {
+    onMade: ({ kind }) => {
       metrics.revocation();
       logger.info('token_revoked', { reason: kind });
-    }
+    },
   });
   metrics.observe({ revocationsActive: () => revocations.activeCount });
   const authenticator = new Authenticator({

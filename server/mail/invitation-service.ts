@@ -43,13 +43,20 @@ export class InvitationService {
     this.#options = options;
   }
 
+  /** Throws `UNAVAILABLE` where there is no mail server. */
+  assertConfigured(): void {
+    if (this.#options.isConfigured) return;
+    throw new TandemError('UNAVAILABLE', 'This server sends no mail: pass the code on by yourself.');
+  }
+
   /**
    * Resolves when the mail is stored in the queue; what is refused is not counted. Throws `UNAVAILABLE` (also where there
    * is no mail server), `INVALID_PAYLOAD`, `SESSION_CLOSED`, `SESSION_LOCKED`, `SESSION_FULL`, `SESSION_NOT_FOUND` for a
    * code that expired, `RATE_LIMITED`.
    */
   async invite(request: InviteRequest): Promise<void> {
-    const { queue, now, newId, isConfigured, onQueued } = this.#options;
+    this.assertConfigured();
+    const { queue, now, newId, onQueued } = this.#options;
     const { session, sender, origin, note } = request;
     const recipient = parseRecipient(request.to);
     const text = note === null || note.trim() === '' ? null : note;
@@ -58,7 +65,6 @@ export class InvitationService {
     const noteFault = text === null ? null : noteIssue(text);
     if (noteFault !== null) issues.push({ path: 'note', message: noteFault });
     if (recipient === null || noteFault !== null) throw new TandemError('INVALID_PAYLOAD', undefined, { issues });
-    if (!isConfigured) throw new TandemError('UNAVAILABLE', 'This server sends no mail: pass the code on by yourself.');
     if (origin === null) {
       throw new TandemError('UNAVAILABLE', 'This server does not know its own address: it sends no invitations.');
     }

@@ -32,6 +32,7 @@ export function mailRoutes({ invitations, directory, originOf }: MailRouteOption
       answer: z.strictObject({}),
       errors: ['SESSION_NOT_FOUND', 'SESSION_FULL', 'SESSION_LOCKED', 'SESSION_CLOSED', 'FORBIDDEN'],
       handle: async ({ body: { sessionId, to, note }, caller, raw }) => {
+        invitations.assertConfigured();
         const session = await directory.look(sessionId);
         const sender = senderOf(caller, session);
         const ip = caller.ip.bucket;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from '@jest/globals';
 import type { AppendResult } from '../../sessions/ports.ts';
-import type { SeatHolder } from '../../sessions/session.ts';
+import { SERVER, type SeatHolder } from '../../sessions/session.ts';
 import type { Suite } from './suite.conformance.ts';
 import { expectKind } from './outcome.conformance.ts';
 import { close, createRoom, join, read } from './room.conformance.ts';
@@ -41,6 +41,31 @@ export function appending({ test }: Suite): void {
     const calls = range(1, 50).flatMap(() => rooms.map((room) => h.state.append(message(room, room.host))));
     for (const answer of await Promise.all(calls)) expectKind(answer, 'appended');
     for (const room of rooms) expect(deliveredSeqs(h, room.id)).toEqual(range(1, 50));
+  });
+
+  test('takes what the server itself sends, once, from nobody, and for no activity', async (h) => {
+    const room = await createRoom(h);
+    const before = (await read(h, room.id)).lastActivityAt;
+    h.advance(1234);
+    const request = message(room, SERVER);
+    expect(expectKind(await h.state.append(request), 'appended').seq).toBe(1);
+    expect(expectKind(await h.state.append(request), 'duplicate').seq).toBe(1);
+    // Another sender's id is another id.
+    expect(expectKind(await h.state.append({ ...request, sender: room.host }), 'appended').seq).toBe(2);
+    expect(h.deliveries.map(({ message: { seq, from } }) => [seq, from])).toEqual([
+      [1, 'server'],
+      [2, room.host.seatId],
+    ]);
+    const { messages } = await readLog(h, room.id, { afterSeq: 0, limit: 1 });
+    expect(messages).toMatchObject([{ id: request.id, seq: 1, from: 'server' }]);
+    const quiet = await createRoom(h);
+    const since = (await read(h, quiet.id)).lastActivityAt;
+    h.advance(1234);
+    expectKind(await h.state.append(message(quiet, SERVER)), 'appended');
+    expect((await read(h, quiet.id)).lastActivityAt).toBe(since);
+    expect(before).toBeLessThan(since);
+    await close(h, quiet);
+    expectKind(await h.state.append(message(quiet, SERVER)), 'session_closed');
   });
 
   test('delivers and stores what was sent, before it answers', async (h) => {

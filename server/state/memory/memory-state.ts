@@ -306,7 +306,8 @@ export class MemoryState implements SessionState {
       bodyJson,
       sentAt: now,
     };
-    this.#touch(entry);
+    // Activity is what participants do.
+    if (sender !== SERVER) this.#touch(entry);
     const known: KnownSend = { seq, sentAt: now, fingerprint, stored: null };
     const written = this.#write<AppendResult>(entry, { lasting: true, message: stored }, () => {
       known.stored = null;

@@ -20,8 +20,12 @@ local flat = redis.call('HMGET', KEYS[1], 'open', 'seq', 'epoch', 'dseq', 'warne
 if not flat[3] then return { 'none' } end
 local seq, epoch, durable = tonumber(flat[2]), tonumber(flat[3]), tonumber(flat[4])
 
--- A repetition is answered although a full memory takes no note of the activity.
+-- A repetition is answered although a full memory takes no note of the activity. What the server itself sends is none.
 local function touch(call, ...)
+  if seat == 'server' then
+    if ... then call('HSET', KEYS[1], ...) end
+    return
+  end
   if flat[5] == '1' then
     call('HSET', KEYS[1], 'act', text(now), 'warned', '0', ...)
     call('ZADD', KEYS[4], 'LT', text(now + tonumber(ARGV[10])), ARGV[2])
