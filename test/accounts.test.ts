@@ -256,6 +256,10 @@ describe('a seat that a signed-in user took', () => {
     };
     expect(await read(ann.accessToken)).toEqual([1, 2]);
     expect(await read(bob.accessToken)).toEqual([2]);
+    await guest.do('session:leave', {});
+    await host.do('message:send', { id: 'without-bob-there', body: 3 });
+    expect(await read(bob.accessToken)).toEqual([2]);
+    expect(await read(ann.accessToken)).toEqual([1, 2, 3]);
     await host.do('session:close', {});
     expect(await read(bob.accessToken)).toEqual([2]);
     const { sessions, nextCursor } = await api.ok<{ sessions: { id: string; status: string }[]; nextCursor: null }>(

@@ -72,13 +72,16 @@ export class SessionDirectory {
   /** Throws `INVALID_PAYLOAD` for a cursor of another list. */
   async list(status: SessionStatus | null, page: PageRequest): Promise<Page<Session>> {
     const { durable, now } = this.#options;
-    return this.#current(await durable.listSessions(status, page, now()));
+    // One that has changed since it was stored is in another list by now.
+    const isTold = ({ document }: SessionSnapshot) => status === null || statusOf(document) === status;
+    return this.#current(await durable.listSessions(status, page, now()), isTold);
   }
 
-  /** Those in which the user has a seat or had one, but not those that the user was kicked from. */
+  /** Those in which the user has a seat or had one. Those that the user was kicked from are left out: a page may be short. */
   async listOfUser(userId: string, page: PageRequest): Promise<Page<Session>> {
     const { durable, now } = this.#options;
-    return this.#current(await durable.sessionsOfUser(userId, page, now()));
+    const isTold = ({ document }: SessionSnapshot) => !isKicked(document, userId);
+    return this.#current(await durable.sessionsOfUser(userId, page, now()), isTold);
   }
 
   /** All of it. Throws `SESSION_NOT_FOUND`. */
@@ -94,15 +97,19 @@ export class SessionDirectory {
     const { document } = await this.find(sessionId);
     if (isKicked(document, userId)) throw refused('kicked');
     const held = document.seats.filter((seat) => seat.userId === userId).map(({ joinedSeq }) => joinedSeq);
-    const floorOf = (joined: readonly number[]) => (document.shareHistory ? 0 : Math.min(...joined));
-    if (held.length > 0) return this.#read(sessionId, floorOf(held), range);
+    const floorOf = (joinedSeq: number) => (document.shareHistory ? 0 : joinedSeq);
+    if (held.length > 0) return this.#read(sessionId, floorOf(Math.min(...held)), range);
     const seats = await this.#options.durable.seatsOfUser(sessionId, userId);
     if (seats.some(({ left }) => left?.reason === 'kicked')) throw refused('kicked');
-    if (seats.length === 0) throw refused('no_such_session');
-    const ceilingSeq = Math.max(...seats.map(({ left }) => left?.seq ?? 0));
+    // The last stay alone, as who came back sees it too: what was said in between was for others.
+    const [last] = seats;
+    if (last === undefined) throw refused('no_such_session');
+    if (last.left === null) {
+      throw new TandemError('UNAVAILABLE', 'This seat was left a moment ago: ask again.', { retryAfterMs: 500 });
+    }
+    const ceilingSeq = last.left.seq;
     const before = 'beforeSeq' in range ? { ...range, beforeSeq: Math.min(range.beforeSeq, ceilingSeq + 1) } : range;
-    const page = await this.#read(sessionId, floorOf(seats.map(({ joinedSeq }) => joinedSeq)), before);
-    return endingAt(page, ceilingSeq);
+    return endingAt(await this.#read(sessionId, floorOf(last.joinedSeq), before), ceilingSeq, range);
   }
 
   async #read(sessionId: string, floorSeq: number, range: LogRange): Promise<HistoryPage> {
@@ -122,7 +129,10 @@ export class SessionDirectory {
   }
 
   /** Of those that are open, what is stored may be a moment old. */
-  async #current({ items, nextCursor }: Page<StoredSession>): Promise<Page<Session>> {
+  async #current(
+    { items, nextCursor }: Page<StoredSession>,
+    isTold: (snapshot: SessionSnapshot) => boolean = () => true,
+  ): Promise<Page<Session>> {
     const { state, announcer } = this.#options;
     const snapshots = await Promise.all(
       items.map(async (stored) =>
@@ -131,7 +141,7 @@ export class SessionDirectory {
           : archived(stored),
       ),
     );
-    return { items: snapshots.map((snapshot) => announcer.view(snapshot)), nextCursor };
+    return { items: snapshots.filter(isTold).map((snapshot) => announcer.view(snapshot)), nextCursor };
   }
 }
 
@@ -150,14 +160,14 @@ function archived({ document, lastSeq, lastActivityAt, receipts }: StoredSession
 }
 
 /** As if nothing had followed. */
-function endingAt(page: HistoryPage, ceilingSeq: number): HistoryPage {
+function endingAt(page: HistoryPage, ceilingSeq: number, range: LogRange): HistoryPage {
   const messages = page.messages.filter(({ seq }) => seq <= ceilingSeq);
-  const isCut = messages.length < page.messages.length;
+  const isBelow = 'beforeSeq' in range || (messages.at(-1)?.seq ?? ceilingSeq) < ceilingSeq;
   const lastSeq = Math.min(page.lastSeq, ceilingSeq);
   return {
     ...page,
     messages,
-    hasMore: page.hasMore && !isCut,
+    hasMore: page.hasMore && isBelow,
     lastSeq,
     durableSeq: Math.min(page.durableSeq, lastSeq),
   };

@@ -50,6 +50,9 @@ export class SessionService {
       if (outcome.kind === 'left') announcer.left(outcome, 'left', snapshot);
     });
     if (result.kind !== 'decided' || result.outcome.kind === 'not_seated') throw refused('not_seated');
+    // What the user may read of it from now on is asked of the durable store.
+    const isOfUser = result.outcome.kind === 'left' && result.outcome.seat.userId !== null;
+    if (isOfUser) await this.#options.writeThrough?.(seat.sessionId);
   }
 
   /** Host alone, as the next four: throws `FORBIDDEN`, `SESSION_CLOSED`, `NOT_IN_SESSION`. */
@@ -66,7 +69,7 @@ export class SessionService {
   async kick(seat: HeldSeat, participantId: string): Promise<void> {
     const { state, announcer } = this.#options;
     const result = await state.change(seat.sessionId, kickParticipant(seat, participantId), (outcome, snapshot) => {
-      if (outcome.kind === 'kicked') announcer.kicked(participantId, snapshot);
+      if (outcome.kind === 'kicked') announcer.kicked(outcome, snapshot);
     });
     if (result.kind !== 'decided') throw refused('not_seated');
     const { kind } = result.outcome;
@@ -178,7 +181,9 @@ export class SessionService {
       await state.change(document.id, reassertSeat(holder, instanceId), (outcome) => {
         const { seatId } = holder;
         // The client asks again, and hears what became of its seat.
-        if (outcome.kind === 'gone') events.closeSeat(document.id, seatId, 'server_error');
+        if (outcome.kind === 'gone' || outcome.kind === 'epoch_ended') {
+          events.closeSeat(document.id, seatId, 'server_error');
+        }
         if (outcome.kind === 'replaced') events.replaceSeat(document.id, seatId, outcome.generation);
         if (outcome.kind === 'back') announcer.presence(document.id, seatId, 'online');
       });

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Session } from '../../../protocol/session.ts';
 import type { BackendService } from '../../sessions/backend-service.ts';
 import type { HistoryPage } from '../../sessions/history.ts';
 import { bodyUpTo, capacity, messageId, metadata, type, uuid } from '../../sessions/payloads.ts';
@@ -51,8 +52,9 @@ export function sessionRoutes({ directory, backend, maxBodyBytes }: SessionRoute
       query: pageQuery.strict(),
       answer: sessionListShape,
       handle: async ({ caller, query }) => {
-        const page = await directory.listOfUser(caller.identity?.userId ?? '', pageOf(query));
-        return { sessions: [...page.items], nextCursor: page.nextCursor };
+        const userId = caller.identity?.userId ?? '';
+        const page = await directory.listOfUser(userId, pageOf(query));
+        return { sessions: page.items.map((session) => seenBy(userId, session)), nextCursor: page.nextCursor };
       },
     }),
     defineRoute({
@@ -157,6 +159,12 @@ export function sessionRoutes({ directory, backend, maxBodyBytes }: SessionRoute
       handle: ({ params }) => backend.kick(params.id, params.participantId),
     }),
   ];
+}
+
+/** Who has left gets no code: that of `session:reopen` is there to keep former participants out. */
+function seenBy(userId: string, session: Session): Session {
+  const isIn = session.participants.some((participant) => participant.userId === userId);
+  return isIn ? session : { ...session, code: null, codeExpiresAt: null, participants: [] };
 }
 
 function pageOf({ cursor, limit }: { cursor?: string | undefined; limit: number }) {
