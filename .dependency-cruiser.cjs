@@ -151,7 +151,7 @@ module.exports = {
     never(
       'web-takes-the-client-whole',
       '^web/',
-      '^client/(?!index\\.ts$)',
+      '^client/(?!(index|account)\\.ts$)',
       'the page has what every application has: what the library exports',
     ),
     {

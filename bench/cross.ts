@@ -78,7 +78,8 @@ export async function runCrossScenario(
   }
 }
 
-async function startInstance(
+/** One of several servers may share such stores. */
+export async function startInstance(
   script: string,
   workspace: Workspace,
   redisUrl: string,

@@ -30,7 +30,8 @@ describe('parseOptions', () => {
 
   it('asks for the built server only where one is started', () => {
     const missing = ['--server', './no-such-file.js'];
-    expect(parseOptions(['history', 'archive', ...missing]).scenarios).toEqual(['history', 'archive']);
+    expect(parseOptions(['history', 'archive', 'tokens', ...missing]).scenarios).toHaveLength(3);
+    expect(() => parseOptions(['tokens', 'logins', ...missing])).toThrow('expected the built server at');
     expect(() => parseOptions(['history', 'pair', ...missing])).toThrow('expected the built server at');
   });
 

@@ -3,13 +3,24 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, types } from 'node:util';
 
-export const SCENARIO_NAMES = ['start', 'pair', 'fifty', 'open500', 'cross', 'relay', 'history', 'archive'] as const;
+export const SCENARIO_NAMES = [
+  'start',
+  'pair',
+  'fifty',
+  'open500',
+  'cross',
+  'relay',
+  'history',
+  'archive',
+  'tokens',
+  'logins',
+] as const;
 export const FORMATS = ['text', 'markdown', 'json'] as const;
 export type Format = (typeof FORMATS)[number];
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];
 
 /** They measure parts of the server, run from the source. */
-const WITHOUT_SERVER: readonly ScenarioName[] = ['history', 'archive'];
+const WITHOUT_SERVER: readonly ScenarioName[] = ['history', 'archive', 'tokens'];
 
 export interface Options {
   scenarios: readonly ScenarioName[];

@@ -6,8 +6,10 @@ import { FIFTY, OPEN500, PAIR, runLoadScenario } from './scenarios/load.ts';
 import { formatReport, type Report } from './report.ts';
 import { runArchiveScenario } from './scenarios/archive.ts';
 import { runHistoryScenario } from './scenarios/history.ts';
+import { runLoginsScenario } from './scenarios/logins.ts';
 import { runRelayScenario } from './scenarios/relay.ts';
 import { runStartScenario } from './scenarios/start.ts';
+import { runTokensScenario } from './scenarios/tokens.ts';
 import { Workspace } from './workspace.ts';
 
 await main();
@@ -61,5 +63,9 @@ function runScenario(name: ScenarioName, options: Options, workspace: Workspace)
       return runHistoryScenario(options, workspace.signal);
     case 'archive':
       return runArchiveScenario(options, workspace.signal);
+    case 'tokens':
+      return runTokensScenario(workspace.signal);
+    case 'logins':
+      return runLoginsScenario(options, workspace);
   }
 }

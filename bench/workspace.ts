@@ -44,12 +44,13 @@ export class Workspace {
     return join(this.#root, `data-${this.#directories}`);
   }
 
-  startTandem(dataDirectory: string): Promise<RunningServer> {
+  startTandem(dataDirectory: string, own: Record<string, string> = {}): Promise<RunningServer> {
     return startServer({
       script: this.#script,
       env: {
         ...inheritedEnv(),
         ...LIMITS_OFF,
+        ...own,
         HOST: '127.0.0.1',
         PORT: '0',
         DATA_DIR: dataDirectory,
@@ -66,11 +67,11 @@ export class Workspace {
    * Tandem on a data directory without sessions. The directory is initialised once and then copied: the first start
    * needs more memory than any load, and would hide what the load needs.
    */
-  async startInitialisedTandem(): Promise<RunningServer> {
+  async startInitialisedTandem(own: Record<string, string> = {}): Promise<RunningServer> {
     this.#initialised ??= this.#initialise();
     const dataDirectory = this.newDataDirectory();
     await cp(await this.#initialised, dataDirectory, { recursive: true });
-    return this.startTandem(dataDirectory);
+    return this.startTandem(dataDirectory, own);
   }
 
   startRelay(): Promise<RunningServer> {

@@ -5,12 +5,13 @@ import type { Events } from '../protocol/events.ts';
 import { abortable } from './abortable.ts';
 import { systemClock } from './clock.ts';
 import type { Clock } from './clock.ts';
-import { Connection } from './connection.ts';
+import { Connection, resultOf } from './connection.ts';
 import { Emitter } from './emitter.ts';
 import { Cipher, isMarkedEncrypted } from './encryption.ts';
 import { decodeHandover, parseTarget } from './link.ts';
 import type { Handover } from './link.ts';
 import { openSeat } from './opening.ts';
+import { originOf } from './origin.ts';
 import { randomId } from './random-id.ts';
 import { SeatStore } from './seat-store.ts';
 import type { StoredState } from './seat-store.ts';
@@ -61,7 +62,7 @@ export class TandemClient<B extends api.Bodies = api.AnyBodies, S extends api.Bo
   #stopWatching: (() => void) | null = null;
 
   constructor(options: api.ClientOptions = {}, parts: ClientParts = {}) {
-    const url = originOf(options.url ?? (globalThis as { location?: { origin: string } }).location?.origin);
+    const url = originOf(options.url);
     this.#options = options;
     this.#clock = parts.clock ?? systemClock;
     this.#random = parts.random ?? Math.random;
@@ -176,6 +177,16 @@ export class TandemClient<B extends api.Bodies = api.AnyBodies, S extends api.Bo
         this.#candidate = null;
       }
     });
+  }
+
+  /**
+   * The open connection goes on under this token of the same user, so that it does not end when the one that it was opened
+   * with does. Tokens of the server's own accounts need none of this: they last as long as their login.
+   *
+   * @throws TandemError `UNAUTHENTICATED` or `FORBIDDEN` when the server does not take it, `UNAVAILABLE` without a connection
+   */
+  async refreshToken(token: string, { signal }: api.RequestOptions = {}): Promise<void> {
+    resultOf(await abortable(this.#link.request('auth:refresh', { token }), signal));
   }
 
   /**
@@ -372,15 +383,4 @@ function ownStorage(): api.SeatStorage | null {
     // Forbidden: every use of this fails, and so the application is told.
     return {} as api.SeatStorage;
   }
-}
-
-/** Socket.IO takes the path of an address for a namespace, and would connect to one that does not exist. */
-function originOf(url = ''): string {
-  try {
-    const { protocol, host } = new URL(url);
-    if (/^(https?|wss?):$/.test(protocol)) return `${protocol.replace('ws', 'http')}//${host}`;
-  } catch {
-    // Told below, together with the addresses of other kinds.
-  }
-  throw new TandemError('INVALID_PAYLOAD', 'Expected the url of a server.');
 }

@@ -298,7 +298,9 @@ function outcomeOf<C extends CommandName>(ack: Ack<C> | null): Outcome<C> {
   return ack.ok ? { kind: 'ok', result: ack } : { kind: 'refused', error: TandemError.fromWire(ack.error) };
 }
 
-/** What to tell a caller who got no answer. */
-export function unanswered(): TandemError {
-  return new TandemError('UNAVAILABLE', 'No connection, or no answer: whether it was done is unknown.');
+/** Throws what the server refused with, or that nobody knows. */
+export function resultOf<C extends CommandName>(outcome: Outcome<C>): CommandResult<C> {
+  if (outcome.kind === 'ok') return outcome.result;
+  if (outcome.kind === 'refused') throw outcome.error;
+  throw new TandemError('UNAVAILABLE', 'No connection, or no answer: whether it was done is unknown.');
 }

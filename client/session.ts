@@ -5,7 +5,7 @@ import type { ActivityState, CloseReason, JsonValue, Message, Session } from '..
 import { abortable } from './abortable.ts';
 import { Ciphering } from './ciphering.ts';
 import type { Clock } from './clock.ts';
-import { unanswered } from './connection.ts';
+import { resultOf } from './connection.ts';
 import type { Connection } from './connection.ts';
 import { Delivery } from './delivery.ts';
 import type { Telling } from './delivery.ts';
@@ -447,9 +447,7 @@ export class TandemSession<B extends api.Bodies = api.AnyBodies, S extends api.B
   ): Promise<CommandResult<C>> {
     signal?.throwIfAborted();
     if (this.#end !== null) throw this.#noSeat();
-    const outcome = await abortable(this.#parts.connection.request(command, payload), signal);
-    if (outcome.kind === 'ok') return outcome.result;
-    throw outcome.kind === 'refused' ? outcome.error : unanswered();
+    return resultOf(await abortable(this.#parts.connection.request(command, payload), signal));
   }
 
   #noSeat(): TandemError {

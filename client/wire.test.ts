@@ -97,6 +97,7 @@ const results: { [C in CommandName]: Commands[C]['result'] } = {
   'message:receipt': {},
   'signal:send': { recipients: 1 },
   'activity:report': {},
+  'auth:refresh': {},
 };
 
 /** The value without one field, and with that field of a kind that fits nowhere, for each of its fields. */

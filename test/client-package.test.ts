@@ -36,6 +36,24 @@ async function looked(file: string): Promise<{ exports: string[]; imports: strin
   };
 }
 
+/** As it is, without what stands beside it. */
+async function lookedBeside(file: string): Promise<{ exports: string[]; imports: string[] }> {
+  const { metafile } = await build({
+    entryPoints: [file],
+    bundle: true,
+    external: ['./*'],
+    format: 'esm',
+    write: false,
+    metafile: true,
+    logLevel: 'silent',
+  });
+  const outputs = Object.values(metafile.outputs);
+  return {
+    exports: outputs.flatMap((output) => output.exports),
+    imports: [...new Set(outputs.flatMap((output) => output.imports.map((entry) => entry.path)))],
+  };
+}
+
 describe('the client library for browsers', () => {
   const file = path.join(dist, 'web/client/tandem.js');
 
@@ -58,7 +76,19 @@ describe('the client library for browsers', () => {
   });
 
   it('lies compressed beside itself', async () => {
-    expect(await readdir(path.dirname(file))).toEqual(['tandem.js', 'tandem.js.br', 'tandem.js.gz', 'tandem.js.map']);
+    const names = ['account.js', 'tandem.js'].flatMap((name) => [
+      name,
+      ...['br', 'gz', 'map'].map((end) => `${name}.${end}`),
+    ]);
+    expect((await readdir(path.dirname(file))).toSorted()).toEqual(names);
+  });
+
+  it('has the accounts beside it, small, and with the same errors', async () => {
+    const account = path.join(dist, 'web/client/account.js');
+    const { exports, imports } = await lookedBeside(account);
+    expect(exports).toEqual(['Account']);
+    expect(imports).toEqual(['./tandem.js']);
+    expect(gzipSync(await readFile(account), { level: 9 }).length).toBeLessThanOrEqual(5 * 1024);
   });
 });
 
@@ -100,6 +130,8 @@ describe('the client library as a package', () => {
       [
         'LICENSE',
         'README.md',
+        'account.js',
+        'account.js.map',
         'index.js',
         'index.js.map',
         'package.json',
@@ -117,6 +149,7 @@ describe('the client library as a package', () => {
     expect(index?.imports).toEqual(['socket.io-client']);
     expect(single?.imports).toEqual([]);
     expect(index?.exports).toEqual(single?.exports);
+    expect((await lookedBeside(path.join(installed, 'account.js'))).imports).toEqual(['./index.js']);
   });
 
   it.each([
@@ -164,6 +197,8 @@ const APPLICATION = `
 import { TandemClient, TandemError, parseCode } from '@tandem/client';
 import type { ErrorCode, ReceivedMessage, TandemSession } from '@tandem/client';
 import { TandemClient as SingleClient } from '@tandem/client/tandem.js';
+import { Account } from '@tandem/client/account';
+import type { Login, User } from '@tandem/client/account';
 
 interface Bodies {
   text: string;
@@ -211,6 +246,20 @@ export async function play(url: string): Promise<ErrorCode | number> {
   }
 }
 
+export async function signedIn(url: string): Promise<readonly Login[]> {
+  const account = new Account({ url, storage: null });
+  const client = new TandemClient<Bodies>({ url, token: account.token });
+  account.follow(client);
+  account.on('signedOut', ({ user, reason }) => {
+    const was: User = user;
+    // @ts-expect-error there is no such reason
+    return reason === 'bored' && was;
+  });
+  // @ts-expect-error a password is needed
+  await account.signIn({ email: 'ada@example.com' });
+  return account.logins();
+}
+
 export async function untyped(url: string): Promise<void> {
   const session = await new SingleClient({ url }).join('BCD-234');
   await session.send('anything', { nested: [1, null, 'x'] });
@@ -220,8 +269,12 @@ export async function untyped(url: string): Promise<void> {
 
 const TALK = `
 import { TandemClient, TandemError } from '@tandem/client';
+import { Account } from '@tandem/client/account';
 
 const url = process.argv[2];
+const account = new Account({ url });
+const unknown = await account.signIn({ email: 'nobody@example.com', password: 'x' }).catch((error) => error);
+if (!(unknown instanceof TandemError)) throw unknown;
 const heard = { ada: [], bob: [] };
 
 function listen(session, messages) {

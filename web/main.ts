@@ -1,5 +1,9 @@
+import { Account } from '../client/account.ts';
 import { formatCode, TandemClient } from '../client/index.ts';
 import type { TandemSession } from '../client/index.ts';
+import { DeviceSeats } from './account/device-seats.ts';
+import { ACCOUNT_TEXTS } from './account/texts.ts';
+import { accountView } from './account/view.ts';
 import { Activity } from './activity.ts';
 import { conversationView } from './conversation/view.ts';
 import { PageSeat } from './page-seat.ts';
@@ -26,13 +30,31 @@ const TICK_MS = 1_000;
 function startPage(): void {
   const main = byId('main');
   const remarks = remarksView();
-  const seat = new PageSeat(new TandemClient(), {
+  const account = new Account();
+  const client = new TandemClient({ token: account.token });
+  account.follow(client);
+  const seat = new PageSeat(client, {
     changed: scheduleUpdate,
     unstored: () => remarks.add(TEXTS.unstored),
   });
+  const seats = new DeviceSeats(localStorageOrNull());
+  const accounts = accountView(byId('account'), {
+    account,
+    sessions: () => ({
+      currentId: seat.session?.id ?? null,
+      canResume: (id) => seat.session === null && seats.handoverOf(id) !== null,
+      resume: (id) => void resumeSeat(id),
+    }),
+    hasSeat: isUsersSeat,
+    leaving: async () => {
+      if (isUsersSeat()) await seat.leave();
+      seats.clear();
+    },
+    remark: (text) => void remarks.add(text),
+  });
   const activity = new Activity(() => Date.now());
   const names = localNames();
-  const status = statusView(byId('status'), byId('status-text'), () => seat.session?.resumeHere());
+  const status = statusView(byId('status'), byId('status-text'), continueHere);
   const start = startView(names.load(), {
     create: ({ encrypt, approval }) => {
       names.save(start.name);
@@ -58,6 +80,9 @@ function startPage(): void {
 
   let isScheduled = false;
   let shown: string | null = null;
+  let seatedIn: TandemSession | null = null;
+  /** The refusal for which a sign-in was asked: once for each. */
+  let askedFor: unknown = null;
   /** What was joined last: who tries the same code again after a refusal needs its key again. */
   let invitation: (PairingText & { kind: 'invitation' }) | null = null;
   /** Takes back what was said about a link that was opened while this tab had a seat. */
@@ -87,7 +112,42 @@ function startPage(): void {
     else if (phase.kind === 'opening') opening.update(phase, connection, seat.askedForMs);
     const isThere = session !== null && !session.isClosed && session.ended === null && connection.kind === 'online';
     activity.update(isThere ? session : null);
+    accounts.update();
+    // Of the one before too: how it ended decides whether it can come back.
+    for (const one of new Set([seatedIn, session])) if (one !== null) seats.update(one, account.user?.id ?? null);
+    seatedIn = session;
     moveFocus(phase);
+    askToSignIn(phase);
+  }
+
+  /** The server lets nobody in without: then what was wanted follows the sign-in. */
+  function askToSignIn(phase: Phase): void {
+    if (phase.kind !== 'start' || phase.notice?.kind !== 'refused' || phase.notice === askedFor) return;
+    if (phase.notice.error.code !== 'UNAUTHENTICATED') return;
+    askedFor = phase.notice;
+    accounts.signIn({ why: ACCOUNT_TEXTS.serverAsks, done: () => void seat.openAgain() });
+  }
+
+  /** A seat whose tab is gone, or in another one. */
+  async function resumeSeat(sessionId: string): Promise<void> {
+    await seat.open({ kind: 'take_over', handover: seats.handoverOf(sessionId) ?? '' });
+    const { phase } = seat;
+    const notice = phase.kind === 'start' ? phase.notice : null;
+    if (notice?.kind === 'refused' && notice.error.code === 'RESUME_REJECTED') seats.forget(sessionId);
+  }
+
+  function continueHere(): void {
+    const { session } = seat;
+    const needsUser = session !== null && session.ended?.reason !== 'replaced' && account.user === null;
+    if (needsUser) accounts.signIn({ why: ACCOUNT_TEXTS.seatAsks, done: () => session.resumeHere() });
+    else session?.resumeHere();
+  }
+
+  /** Whether signing out ends the seat of the moment: one that was taken as a guest goes on. */
+  function isUsersSeat(): boolean {
+    const { session } = seat;
+    if (session === null || session.isClosed) return false;
+    return session.info.participants.some(({ id, userId }) => id === session.participantId && userId !== null);
   }
 
   /** To where the new screen begins, once for each screen: the keyboard and a screen reader follow. */
@@ -136,6 +196,10 @@ function startPage(): void {
     unsayLink = remarks.add(TEXTS.stillSeated);
   }
 
+  for (const event of ['signedIn', 'signedOut'] as const) account.on(event, scheduleUpdate);
+  account.on('signedIn', ({ user }) => start.suggestName(user.name ?? ''));
+  account.on('signedOut', () => seats.clear());
+  if (account.user !== null) start.suggestName(account.user.name ?? '');
   seat.restore();
   followFragment();
   update();
@@ -161,6 +225,15 @@ function byId(id: string): HTMLElement {
   const found = document.getElementById(id);
   if (found === null) throw new Error(`index.html has no element with the id "${id}"`);
   return found;
+}
+
+/** Null where the browser forbids storage: reading the property alone throws there. */
+function localStorageOrNull(): Storage | null {
+  try {
+    return localStorage;
+  } catch {
+    return null;
+  }
 }
 
 /** The name that was used last in this browser. Reading `localStorage` alone throws where storage is forbidden. */

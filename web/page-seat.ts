@@ -42,6 +42,8 @@ export class PageSeat {
   /** Why the last button had no effect. */
   commandFault: TandemError | null = null;
 
+  /** What was asked for last. */
+  private wish: Wish | null = null;
   private readonly knocks = new Knocks();
   private readonly client: Client;
   private readonly changed: () => void;
@@ -91,6 +93,7 @@ export class PageSeat {
       return;
     }
     const giveUp = new AbortController();
+    this.wish = wish;
     this.opening = giveUp;
     this.setPhase({ kind: 'opening', wish, isRepeated: false, error: null, askedAt: this.now() });
     try {
@@ -104,6 +107,11 @@ export class PageSeat {
       this.opening = null;
       this.toStart(refusal(wish, asTandemError(error), this.askedForMs));
     }
+  }
+
+  /** Once more what was refused. */
+  async openAgain(): Promise<void> {
+    if (this.wish !== null && this.phase.kind === 'start') await this.open(this.wish);
   }
 
   ask(handover: string): void {

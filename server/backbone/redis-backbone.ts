@@ -66,6 +66,7 @@ export async function openRedisBackbone(parts: BackboneParts, redisConfig: Redis
     // Another process of Redis, or another primary, may have less than was acknowledged.
     const gate = new PrimaryGate();
     const isCompared = () => redis.primaries().every((primary) => gate.isOpen(primary));
+    let isWhole = () => false;
     let onEmptied: () => void = () => undefined;
     let onEventLost: () => void = () => undefined;
     const measuring = createLoop(
@@ -97,7 +98,7 @@ export async function openRedisBackbone(parts: BackboneParts, redisConfig: Redis
       check: () => checkRedis(redis, isCompared),
       openState: async (listeners) => {
         const hot = await openState(
-          { parts, redis, subscriber, keys, limits, gate, clock, now },
+          { parts, redis, subscriber, keys, limits, gate, clock, now, isWhole: () => isWhole() },
           listeners,
           (count) => {
             instanceCount = count;
@@ -106,9 +107,10 @@ export async function openRedisBackbone(parts: BackboneParts, redisConfig: Redis
         const comparison = new PrimaryComparison({
           ...{ redis, gate, onFault },
           claim: new RunClaim(redis, keys),
-          compare: () => hot.state.compare(archivedHeads(durable.store, now)),
+          compare: () => hot.state.compare(archivedHeads(durable.store)),
           onOpened: () => hot.state.suspect(),
         });
+        isWhole = () => comparison.isDone;
         onEmptied = () => comparison.doubt();
         onEventLost = () => hot.state.eventsLost();
         // Whoever reads that the server has started finds it ready. When this takes longer, commands are refused meanwhile.
@@ -147,12 +149,13 @@ interface StateParts {
   keys: Keys;
   limits: RedisLimits;
   gate: PrimaryGate;
+  isWhole: () => boolean;
   clock: () => string;
   now: () => number;
 }
 
 async function openState(
-  { parts, redis, subscriber, keys, limits, gate, clock, now }: StateParts,
+  { parts, redis, subscriber, keys, limits, gate, isWhole, clock, now }: StateParts,
   listeners: StateListeners,
   onInstances: (count: number) => void,
 ): Promise<HotState & { readonly state: RedisState }> {
@@ -161,6 +164,7 @@ async function openState(
   const state: RedisState = new RedisState({
     redis,
     guard: gate,
+    isWhole,
     subscriber,
     keys,
     instanceId,

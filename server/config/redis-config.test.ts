@@ -17,6 +17,14 @@ const CA = rootCertificates[0] ?? '';
 const plain = { username: null, password: null, database: 0, tls: null, keyPrefix: 'tandem' };
 
 describe('the configuration of Redis', () => {
+  it('warns of tokens that count at one instance alone', () => {
+    const REDIS_URL = 'redis://redis';
+    const about = [expect.stringMatching(/^JWT_SECRET: each instance/)];
+    expect(loadConfig({ REDIS_URL })).toMatchObject({ ok: true, warnings: about });
+    expect(loadConfig({ REDIS_URL, JWT_SECRET: 'x'.repeat(32) })).toMatchObject({ ok: true, warnings: [] });
+    expect(loadConfig({})).toMatchObject({ ok: true, warnings: [] });
+  });
+
   it('is none without an address', () => {
     expect(redisOf({})).toBeNull();
     expect(redisOf({ REDIS_KEY_PREFIX: 'other' })).toBeNull();

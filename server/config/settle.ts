@@ -1,3 +1,4 @@
+import { toRedis } from './redis-config.ts';
 import { mailWarnings } from './mail-warnings.ts';
 import type { Reading } from './values.ts';
 import type { Values } from './variables.ts';
@@ -8,6 +9,9 @@ import type { Values } from './variables.ts';
  */
 export function settle(values: Values, given: Reading['given']): { values: Values; warnings: string[] } {
   const warnings = mailWarnings(values);
+  if (toRedis(values) !== null && (values.JWT_SECRET ?? []).length === 0) {
+    warnings.push('JWT_SECRET: each instance makes one of its own, so a token counts at one of them alone; set it');
+  }
   let { SESSION_IDLE_WARNING: warningMs, DATABASE_POOL_MIN: poolMin } = values;
   if (!given.has('SESSION_IDLE_WARNING') && warningMs >= values.SESSION_IDLE_TIMEOUT) {
     warningMs = Math.ceil(values.SESSION_IDLE_TIMEOUT / 2);

@@ -28,9 +28,9 @@ const FILL = [
     case when n % 100 > 1 then to_timestamp(1700000900 + n) end, to_timestamp(1700000500 + n), 1,
     case n % 100 when 0 then 1 else 2 end
   from generate_series(1, ${SESSIONS}) n`,
-  `insert into participants (id, session_id, role, user_id, token_hash, joined_at, joined_seq)
+  `insert into participants (id, session_id, role, user_id, token_hash, key_hash, key_at, joined_at, joined_seq)
   select lpad(to_hex(n), 32, '0')::uuid, lpad(to_hex(n), 32, '0')::uuid, 'host', 'user-' || n % 5000, 'hash',
-    to_timestamp(1700000000 + n), 0
+    'key-' || n, to_timestamp(1700000000 + n), to_timestamp(1700000000 + n), 0
   from generate_series(1, ${SESSIONS}) n`,
   `insert into messages (session_id, seq, id, participant_id, type, body, sent_at)
   select lpad(to_hex(n), 32, '0')::uuid, seq, 'message-' || seq, lpad(to_hex(n), 32, '0')::uuid, 'text', '"hello"',
@@ -129,6 +129,9 @@ const QUESTIONS: [string, string, number, (store: DurableStore, accounts: Accoun
   ['the recent sends', 'messages_recent', 20, (store) => store.recentSends(MIDDLE, RECENT, 5000)],
   ['a session', 'sessions_pkey', 2, (store) => store.loadSession(MIDDLE, NOW)],
   ['a session by its code', 'sessions_code', 1, (store) => store.findByCode('B50000', NOW)],
+  ['the first open sessions that wait', 'sessions_waiting', 3 * LIMIT, (store) => store.openHeads(null, LIMIT)],
+  ['the next open sessions that are paired', 'sessions_paired', 3 * LIMIT, (store) => store.openHeads(MIDDLE, LIMIT)],
+  ['a session by a key', 'participants_key', 2, (store) => store.findByKey(`key-${SESSIONS / 2}`)],
   ['a month of analytics', 'daily_analytics_pkey', 31 * 4, (store) => store.analytics('2020-01-01', '2020-01-31')],
 ];
 

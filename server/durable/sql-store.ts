@@ -19,7 +19,15 @@ import { createMailQueue } from './sql-store/mails.ts';
 import { findSend, readMessages, recentSends } from './sql-store/messages.ts';
 import { expire } from './sql-store/retention.ts';
 import { seatsOfUser } from './sql-store/seats.ts';
-import { findByCode, loadSession, loadSessions, raiseEpoch } from './sql-store/sessions.ts';
+import {
+  closedAmong,
+  findByCode,
+  findByKey,
+  loadSession,
+  loadSessions,
+  openHeads,
+  raiseEpoch,
+} from './sql-store/sessions.ts';
 import { unavailable } from './unavailable.ts';
 
 type Queries = Pick<Pool, 'query'>;
@@ -37,6 +45,9 @@ export function createSqlStore(connections: Pool, writer: Pool = connections): D
     loadSession: (sessionId, now) => loadSession(pool, sessionId, now),
     raiseEpoch: (sessionId, knownEpoch) => raiseEpoch(pool, sessionId, knownEpoch),
     findByCode: (code, now) => findByCode(pool, code, now),
+    findByKey: (keyHash) => findByKey(pool, keyHash),
+    openHeads: (above, limit) => openHeads(pool, above, limit),
+    closedAmong: (sessionIds) => closedAmong(pool, sessionIds),
     readMessages: (sessionId, range) => readMessages(pool, sessionId, range),
     findSend: (sessionId, participantId, id) => findSend(pool, sessionId, participantId, id),
     recentSends: (sessionId, since, limit) => recentSends(pool, sessionId, since, limit),

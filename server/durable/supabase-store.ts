@@ -17,7 +17,7 @@ import { createMailQueue } from './sql-store/mails.ts';
 import { findSend, readMessages, recentSends } from './sql-store/messages.ts';
 import { expire } from './sql-store/retention.ts';
 import { seatsOfUser } from './sql-store/seats.ts';
-import { findByCode, loadSession, raiseEpoch } from './sql-store/sessions.ts';
+import { closedAmong, findByCode, findByKey, loadSession, openHeads, raiseEpoch } from './sql-store/sessions.ts';
 import { storedSession, type SessionRow } from './stored-rows.ts';
 import { SupabaseCallError, type SupabaseCalls } from './supabase-client.ts';
 import { supabaseQueries } from './supabase-queries.ts';
@@ -40,6 +40,9 @@ export function createSupabaseStore(connections: Calls, writer: Calls = connecti
     loadSession: (sessionId, now) => loadSession(queries, sessionId, now),
     raiseEpoch: (sessionId, knownEpoch) => raiseEpoch(queries, sessionId, knownEpoch),
     findByCode: (code, now) => findByCode(queries, code, now),
+    findByKey: (keyHash) => findByKey(queries, keyHash),
+    openHeads: (above, limit) => openHeads(queries, above, limit),
+    closedAmong: (sessionIds) => closedAmong(queries, sessionIds),
     readMessages: (sessionId, range) => readMessages(queries, sessionId, range),
     findSend: (sessionId, participantId, id) => findSend(queries, sessionId, participantId, id),
     recentSends: (sessionId, since, limit) => recentSends(queries, sessionId, since, limit),

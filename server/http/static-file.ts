@@ -6,7 +6,12 @@ import type { Request, Response } from 'express';
 const HASHED_NAME = /-[A-Z0-9]{8}(?:\.[a-z0-9]+)+$/;
 
 /** The client library: code that pages of any origin may load, and that holds nothing of ours. */
-const PUBLIC_CODE: ReadonlySet<string> = new Set(['/client/tandem.js', '/client/tandem.js.map']);
+const PUBLIC_CODE: ReadonlySet<string> = new Set([
+  '/client/tandem.js',
+  '/client/tandem.js.map',
+  '/client/account.js',
+  '/client/account.js.map',
+]);
 
 /** Made by the build beside a file, the best first: what a client takes is sent instead of the file. */
 const VARIANTS = [

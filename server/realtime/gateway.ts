@@ -20,6 +20,7 @@ import type { Services } from './commands/command.ts';
 import { Connection, type TandemServer, type TandemSocket } from './connection.ts';
 import { ConnectionLimits } from './connection-limits.ts';
 import { Dispatch } from './dispatch.ts';
+import { endedWhileShakingHands } from './handshake-end.ts';
 import { shakeHands } from './handshake.ts';
 import type { Reading } from './reading.ts';
 import { emitTo, Rooms } from './rooms.ts';
@@ -316,9 +317,10 @@ export class Gateway {
     const { seating, identities } = this.#services;
     const { isRequired: isAuthRequired } = identities;
     const resumed = await shakeHands(connection, auth, { ...identities, seating, isAuthRequired, limits, rules });
-    // While it was read what this client missed, somebody else took the seat, or the host kicked it.
+    // While it was read what this client missed, somebody else took the seat, the host kicked it, or the session was put
+    // back from the archive.
     if (connection.closing !== null || (resumed !== null && connection.seat === null)) {
-      throw new TandemError('RESUME_REJECTED', 'The seat was taken or ended while it was being resumed.');
+      throw endedWhileShakingHands(connection.closing);
     }
     return resumed;
   }

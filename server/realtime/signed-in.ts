@@ -69,7 +69,7 @@ export class SignedIn {
       const { identity, closing } = connection;
       if (identity === null || closing !== null) continue;
       if (this.#hasEnded(identity, now())) rooms.end(connection, 'revoked');
-      else if (identity.kind === 'own') this.#watchLogin(connection, identity);
+      else if (identity.kind === 'own') this.#watchLogin(identity);
     }
   }
 
@@ -78,14 +78,24 @@ export class SignedIn {
     return identity.kind === 'foreign' && identity.expiresAt + FOREIGN_GRACE_MS <= now;
   }
 
-  /** The refresh token that came with this access token lasts so long; then others of the login may have taken its place. */
-  #watchLogin(connection: Connection, identity: Identity): void {
-    const { now, loginTtlMs, loginEndsAt, rooms, onError } = this.#options;
+  /**
+   * The refresh token that came with this access token lasts so long; then others of the login may have taken its place.
+   * Asked once for all connections under the token.
+   */
+  #watchLogin(identity: Identity): void {
+    const { now, loginTtlMs, loginEndsAt, onError } = this.#options;
     if (now() < (this.#askAt.get(identity) ?? identity.issuedAt + loginTtlMs)) return;
     this.#askAt.set(identity, now() + RETRY_MS);
     loginEndsAt(identity).then((endsAt) => {
-      if (endsAt !== null) this.#askAt.set(identity, endsAt);
-      else if (connection.identity === identity && connection.closing === null) rooms.end(connection, 'revoked');
+      if (endsAt === null) this.#endAll(identity);
+      else this.#askAt.set(identity, endsAt);
     }, onError);
+  }
+
+  #endAll(identity: Identity): void {
+    const { rooms } = this.#options;
+    for (const connection of rooms.connections()) {
+      if (connection.identity === identity && connection.closing === null) rooms.end(connection, 'revoked');
+    }
   }
 }

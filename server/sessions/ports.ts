@@ -205,6 +205,15 @@ export interface StoredSession {
   readonly receipts: ReadonlyMap<string, Receipt>;
 }
 
+/** How far a session is stored. */
+export interface StoredHead {
+  readonly id: string;
+  readonly epoch: number;
+  readonly lastSeq: number;
+  /** Of the document, within its epoch; 0 where none was named. */
+  readonly version: number;
+}
+
 /** A message on its way into the durable store. */
 export interface StoredMessage {
   readonly sessionId: string;
@@ -359,6 +368,12 @@ export interface DurableStore {
   raiseEpoch(sessionId: string, knownEpoch: number): Promise<number | null>;
   /** The open session that this code leads to, by what is stored; null when there is none. */
   findByCode(code: string, now: number): Promise<string | null>;
+  /** The open session with a living seat that was taken with this key; null when there is none. */
+  findByKey(keyHash: string): Promise<string | null>;
+  /** How far open sessions are stored, ascending by id, from the first `above` that one; at most `limit`. */
+  openHeads(above: string | null, limit: number): Promise<StoredHead[]>;
+  /** Those of these sessions that are closed. */
+  closedAmong(sessionIds: readonly string[]): Promise<{ readonly id: string; readonly epoch: number }[]>;
   /**
    * Sessions, newest first. Pages that follow a cursor repeat and skip nothing that was there when the first was read,
    * whatever is added meanwhile. `INVALID_PAYLOAD` for a cursor that this list did not give, here and below.

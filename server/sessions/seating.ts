@@ -26,6 +26,9 @@ import {
 } from './session.ts';
 import { WaitingRoom } from './waiting-room.ts';
 
+/** A session that was lost is back within so long, as a rule. */
+const LOST_RETRY_MS = 200;
+
 /** The seat that a connection holds. */
 export interface HeldSeat extends SeatHolder {
   readonly sessionId: string;
@@ -178,11 +181,16 @@ export class Seating {
     });
     const missed =
       result.kind !== 'decided' || result.outcome.kind === 'rejected'
-        ? null
+        ? 'rejected'
         : await this.#missedBy(result.outcome.seat, result.snapshot, input);
-    if (missed === null) {
+    if (missed === 'rejected') {
       metrics.resume('rejected');
       throw refused('rejected');
+    }
+    if (missed === 'lost') {
+      throw new TandemError('UNAVAILABLE', 'The session is being put back from the archive: resume again.', {
+        retryAfterMs: LOST_RETRY_MS,
+      });
     }
     metrics.resume(missed.reset ? 'reset' : 'resumed');
     logger.info('session_resumed', { sessionId, participantId, connectionId: connection.id });
@@ -235,8 +243,15 @@ export class Seating {
     throw refused('code_dead');
   }
 
-  /** Null when the seat went elsewhere while this was read: kicked, timed out, or taken by a later connection. */
-  async #missedBy(seat: Seat, before: SessionSnapshot, input: ResumeInput): Promise<Events['session:resumed'] | null> {
+  /**
+   * `rejected` when the seat went elsewhere while this was read: kicked, timed out, or taken by a later connection;
+   * `lost` when the session did, and comes back with the seat in it.
+   */
+  async #missedBy(
+    seat: Seat,
+    before: SessionSnapshot,
+    input: ResumeInput,
+  ): Promise<Events['session:resumed'] | 'rejected' | 'lost'> {
     const { state, history, announcer, events } = this.#options;
     const { sessionId, lastSeq, durableSeq } = input;
     const { document } = before;
@@ -248,10 +263,11 @@ export class Seating {
     const range = { afterSeq: start, limit: SIZES.resumedMessages };
     const page = await history.read({ sessionId, floorSeq, range });
     const snapshot = await state.read(sessionId);
-    const own = snapshot === null ? undefined : readerSeat(snapshot, holderOf(seat));
-    const now = snapshot === null ? undefined : findSeat(snapshot.document, seat.id);
+    if (page === null || snapshot === null || snapshot.document.epoch !== document.epoch) return 'lost';
+    const own = readerSeat(snapshot, holderOf(seat));
+    const now = findSeat(snapshot.document, seat.id);
     if (now !== undefined && now.generation > seat.generation) events.replaceSeat(sessionId, seat.id, now.generation);
-    if (page === null || snapshot === null || own === undefined) return null;
+    if (own === undefined) return 'rejected';
     const firstSeq = page.messages[0]?.seq ?? page.lastSeq + 1;
     return {
       session: announcer.view(snapshot),

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { answerFault } from './answer-check.ts';
 import type { Problem } from '../../protocol/problem.ts';
 
 export interface ApiCall {
@@ -31,7 +32,7 @@ export function sha256Of(key: string): string {
   return createHash('sha256').update(key).digest('hex');
 }
 
-/** The HTTP interface of a server. */
+/** The HTTP interface of a server. Every answer is compared with the description that the server gives of itself. */
 export class Api {
   readonly url: string;
 
@@ -55,7 +56,14 @@ export class Api {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await response.text();
-    return { status: response.status, headers: response.headers, body: (text === '' ? {} : JSON.parse(text)) as T };
+    const answer = {
+      status: response.status,
+      headers: response.headers,
+      body: (text === '' ? {} : JSON.parse(text)) as T,
+    };
+    const fault = await answerFault(this.url, { method, path }, answer);
+    if (fault !== null) throw new Error(fault);
+    return answer;
   }
 
   /** What no route of the interface is: pages, metrics. */

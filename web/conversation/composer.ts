@@ -1,4 +1,6 @@
-import { durationText, errorText, roomText, TEXTS, waitText } from '../texts.ts';
+import { errorText } from '../error-texts.ts';
+import { roomText, TEXTS, waitText } from '../texts.ts';
+import { durationText } from '../time-texts.ts';
 import type { QueuedMessage } from '../../client/index.ts';
 import { element, setText, show } from '../view/dom.ts';
 import { bytesLeft, isNearlyFull } from './body-size.ts';

@@ -1,4 +1,5 @@
-import { errorText, TEXTS } from '../texts.ts';
+import { errorText } from '../error-texts.ts';
+import { TEXTS } from '../texts.ts';
 import { button, element, setText, show } from '../view/dom.ts';
 import type { Direction, LoadState } from './history-loader.ts';
 

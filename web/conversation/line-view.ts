@@ -1,6 +1,8 @@
 import type { JsonValue } from '../../protocol/session.ts';
 import type { FailedMessage } from '../../client/index.ts';
-import { clockText, dayText, failedText, noteWords, queueStateText, reachText, TEXTS } from '../texts.ts';
+import { failedText } from '../error-texts.ts';
+import { noteWords, queueStateText, reachText, TEXTS } from '../texts.ts';
+import { clockText, dayText } from '../time-texts.ts';
 import { button, element, setText } from '../view/dom.ts';
 import { shownName } from '../shown-name.ts';
 import { bodyView } from './body-view.ts';

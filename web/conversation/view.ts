@@ -2,7 +2,8 @@ import { TandemError } from '../../protocol/errors.ts';
 import { randomId } from '../../client/index.ts';
 import type { FailedMessage, TandemSession } from '../../client/index.ts';
 import { shownName } from '../shown-name.ts';
-import { failedText, noteWords, TEXTS, unqueuedText } from '../texts.ts';
+import { failedText, unqueuedText } from '../error-texts.ts';
+import { noteWords, TEXTS } from '../texts.ts';
 import { button, element, setText, show } from '../view/dom.ts';
 import { announcer } from './announcer.ts';
 import { composer } from './composer.ts';
@@ -249,7 +250,8 @@ function standingOf(session: TandemSession): ComposerStanding {
 function blockedText({ isClosed, ended }: TandemSession): string | null {
   if (isClosed) return words.closed;
   if (ended === null) return null;
-  return ended.canResume ? words.elsewhere : words.left;
+  if (!ended.canResume) return words.left;
+  return ended.reason === 'replaced' ? words.elsewhere : words.signedOut;
 }
 
 function beginningText({ info, participantId }: TandemSession): string {

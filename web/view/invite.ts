@@ -1,6 +1,7 @@
 import { formatCode } from '../../client/index.ts';
 import type { TandemSession } from '../../client/index.ts';
-import { clockText, durationText, TEXTS } from '../texts.ts';
+import { TEXTS } from '../texts.ts';
+import { clockText, durationText } from '../time-texts.ts';
 import { ask } from './ask.ts';
 import { copyFrom } from './copy.ts';
 import { button, element, setText, show } from './dom.ts';

@@ -1,7 +1,8 @@
 import { formatCode } from '../../client/index.ts';
 import type { ConnectionState } from '../../client/index.ts';
 import type { Phase, Wish } from '../page-seat.ts';
-import { errorText, TEXTS } from '../texts.ts';
+import { errorText } from '../error-texts.ts';
+import { TEXTS } from '../texts.ts';
 import { button, element, setText } from './dom.ts';
 
 export interface OpeningView {

@@ -1,6 +1,8 @@
 import type { TandemError, TandemSession } from '../../client/index.ts';
 import type { WaitingKnock } from '../knocks.ts';
-import { closedText, commandFaultText, durationText, idleText, TEXTS } from '../texts.ts';
+import { commandFaultText } from '../error-texts.ts';
+import { closedText, idleText, TEXTS } from '../texts.ts';
+import { durationText } from '../time-texts.ts';
 import { controlsView } from './controls.ts';
 import type { Commands } from './controls.ts';
 import { button, element, setText, show } from './dom.ts';

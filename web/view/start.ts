@@ -1,7 +1,9 @@
 import { canEncrypt } from '../../client/index.ts';
 import { SIZES } from '../../protocol/limits.ts';
 import type { Notice } from '../page-seat.ts';
-import { againText, durationText, noticeText, scannerFaultText, TEXTS } from '../texts.ts';
+import { noticeText } from '../error-texts.ts';
+import { againText, scannerFaultText, TEXTS } from '../texts.ts';
+import { durationText } from '../time-texts.ts';
 import type { ScannerFault } from '../scanner.ts';
 import { button, element, setText, show } from './dom.ts';
 
@@ -9,6 +11,8 @@ export interface StartView {
   readonly element: HTMLElement;
   readonly name: string;
   update: (notice: Notice | null) => void;
+  /** Puts a name into the form where there is none. */
+  suggestName: (name: string) => void;
   /** Puts a code into the form and leaves the rest to the user. */
   prefill: (typed: string) => void;
   /** Why what is in the form is no code. */
@@ -119,6 +123,9 @@ export function startView(storedName: string, actions: StartActions): StartView 
       const waitMs = shown?.kind === 'refused' && shown.retryAt !== null ? shown.retryAt - Date.now() : 0;
       setText(wait, waitMs > 0 ? againText(durationText(waitMs)) : '');
       show(wait, waitMs > 0);
+    },
+    suggestName: (suggested) => {
+      if (name.value === '') name.value = suggested;
     },
     prefill: (typed) => {
       setFault('');

@@ -1,5 +1,6 @@
 import type { ConnectionState, SeatEnd } from '../../client/index.ts';
-import { connectionText, durationText, REPLACED_TEXT, SIGN_IN_TEXT, TEXTS, waitText } from '../texts.ts';
+import { connectionText, endedText, TEXTS, waitText } from '../texts.ts';
+import { durationText } from '../time-texts.ts';
 import { button, element, setText, show } from './dom.ts';
 
 export interface StatusView {
@@ -24,7 +25,7 @@ export function statusView(host: HTMLElement, live: HTMLElement, continueHere: (
       else if (connection.kind !== 'reconnecting') isRestart = false;
       const text = isQuiet ? '' : connectionText(connection, !navigator.onLine, isRestart);
       host.dataset.state = end !== null ? 'ended' : isQuiet ? 'closed' : connection.kind;
-      setText(live, end === null ? text : end.reason === 'replaced' ? REPLACED_TEXT : SIGN_IN_TEXT);
+      setText(live, end === null ? text : endedText(end.reason));
       const retryAt = connection.kind === 'reconnecting' && end === null ? (connection.retryAt ?? 0) : 0;
       const waitMs = retryAt - Date.now();
       setText(wait, waitMs > 0 ? waitText(durationText(waitMs)) : '');

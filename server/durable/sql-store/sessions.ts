@@ -1,4 +1,4 @@
-import type { StoredSession } from '../../sessions/ports.ts';
+import type { StoredHead, StoredSession } from '../../sessions/ports.ts';
 import type { Pool } from '../pool.ts';
 import { isUuid, storedSession, type SessionRow } from '../stored-rows.ts';
 
@@ -74,4 +74,46 @@ const FIND_BY_CODE = {
 export async function findByCode(pool: Queries, code: string, now: number): Promise<string | null> {
   const [row] = await pool.query<{ id: string }>(FIND_BY_CODE, [code, now]);
   return row?.id ?? null;
+}
+
+const FIND_BY_KEY = {
+  name: 'find_by_key',
+  text: `
+    select s.id from participants p join sessions s on s.id = p.session_id
+    where p.key_hash = $1 and p.left_at is null and s.closed_at is null
+    order by p.key_at desc limit 1`,
+};
+
+export async function findByKey(pool: Queries, keyHash: string): Promise<string | null> {
+  const [row] = await pool.query<{ id: string }>(FIND_BY_KEY, [keyHash]);
+  return row?.id ?? null;
+}
+
+/** Below that of any session. */
+const NO_ID = '00000000-0000-0000-0000-000000000000';
+
+/** Two selects, each answered by its own partial index, in one statement: none slips from the one into the other. */
+const OPEN_HEADS = {
+  name: 'open_heads',
+  text: `
+    (
+      select id, epoch, last_seq as "lastSeq", version from sessions
+      where closed_at is null and seat_count < 2 and id > $1 order by id limit $2
+    ) union all (
+      select id, epoch, last_seq, version from sessions
+      where closed_at is null and seat_count >= 2 and id > $1 order by id limit $2
+    ) order by id limit $2`,
+};
+
+export function openHeads(pool: Queries, above: string | null, limit: number): Promise<StoredHead[]> {
+  return pool.query<StoredHead & { id: string }>(OPEN_HEADS, [above ?? NO_ID, limit]);
+}
+
+const CLOSED_AMONG = {
+  name: 'closed_among',
+  text: 'select id, epoch from sessions where id = any ($1::uuid[]) and closed_at is not null',
+};
+
+export function closedAmong(pool: Queries, sessionIds: readonly string[]): Promise<{ id: string; epoch: number }[]> {
+  return pool.query(CLOSED_AMONG, [sessionIds.filter(isUuid)]);
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { TandemError } from '../../../protocol/errors.ts';
 import type { LimitScope } from '../../../protocol/errors.ts';
-import { limitInfo, type LimitRules } from '../../limits/limit-rules.ts';
+import { limitInfo, type LimitRule, type LimitRules } from '../../limits/limit-rules.ts';
 import { nextDeadline, type Timings } from '../../sessions/deadlines.ts';
 import type { Limits, SessionSnapshot } from '../../sessions/ports.ts';
 import type { SessionDirectory } from '../../sessions/session-directory.ts';
@@ -9,6 +9,7 @@ import { statusOf } from '../../sessions/session.ts';
 import { iso } from '../../sessions/view.ts';
 import { defineRoute, type ApiRoute } from './route.ts';
 import { idParams, limitParam } from './shapes.ts';
+import { userBucket } from './tier.ts';
 
 const anything = z.record(z.string(), z.unknown());
 
@@ -141,12 +142,17 @@ async function waitsOf(
   scope: LimitScope,
   key: string,
 ): Promise<Record<string, unknown>[]> {
-  const asked = Object.values(rules).filter((rule) => rule.scope === scope && rule.points > 0);
+  const counted: (readonly [LimitRule, string])[] = Object.values(rules)
+    .filter((rule) => rule.scope === scope)
+    .map((rule) => [rule, key]);
+  // By address, and by user for who is signed in.
+  if (scope === 'user') counted.push([rules.general, userBucket(key)]);
+  const asked = counted.filter(([{ points }]) => points > 0);
   if (asked.length === 0) throw new TandemError('UNKNOWN_COMMAND', 'No limit counts by this scope.');
   return Promise.all(
-    asked.map(async (rule) => {
+    asked.map(async ([rule, bucket]) => {
       const info = limitInfo(rule);
-      const waitMs = await limits.waitOf({ info, bucket: key, blockMs: rule.blockMs });
+      const waitMs = await limits.waitOf({ info, bucket, blockMs: rule.blockMs });
       return { name: info.name, points: info.points, durationSeconds: info.durationSeconds, waitMs };
     }),
   );

@@ -20,6 +20,31 @@ const SECURITY: Readonly<Record<Who, readonly Json[]>> = {
 /** Where the document itself is served. */
 export const OPENAPI_PATH = '/api/v1/openapi.json';
 
+const UNHEALTHY = { 503: 'The same report, of a server that is not well' };
+
+/** What is served beside the table: for machines that look after servers, and the document itself. */
+const PROBES = [
+  { path: '/health', name: 'health', summary: 'How the server and its services are', others: UNHEALTHY },
+  { path: '/api/v1/health', name: 'apiHealth', summary: 'The same as /health', others: UNHEALTHY },
+  { path: '/health/live', name: 'healthLive', summary: 'Whether the process answers', others: {} },
+  { path: '/health/ready', name: 'healthReady', summary: 'Whether clients may be sent here', others: UNHEALTHY },
+  {
+    path: '/health/detailed',
+    name: 'healthDetailed',
+    summary: 'All that operators ask of a server',
+    others: UNHEALTHY,
+    security: [{ adminToken: [] }],
+  },
+  {
+    path: '/metrics',
+    name: 'metrics',
+    summary: 'Metrics for Prometheus, or as JSON; for everybody where no METRICS_TOKEN is set',
+    others: {},
+    security: [{}, { metricsToken: [] }],
+  },
+  { path: OPENAPI_PATH, name: 'openApi', summary: 'This document', others: {} },
+] as const;
+
 /**
  * The HTTP interface as OpenAPI 3.1, out of the table that the router serves: what a route parses and answers is what
  * stands here.
@@ -30,6 +55,7 @@ export function openApiOf(routes: readonly ApiRoute[], version: string): Json {
   for (const route of routes) {
     paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: operationOf(route, named) };
   }
+  for (const { path, ...probe } of PROBES) paths[path] = { get: probeOf(probe) };
   return {
     openapi: '3.1.0',
     info: {
@@ -68,6 +94,7 @@ export function openApiOf(routes: readonly ApiRoute[], version: string): Json {
         accessToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
         apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
         adminToken: { type: 'http', scheme: 'bearer' },
+        metricsToken: { type: 'http', scheme: 'bearer' },
         webhook: { type: 'apiKey', in: 'header', name: 'webhook-signature' },
       },
     },
@@ -85,7 +112,10 @@ function operationOf(route: ApiRoute, named: Json): Json {
     ...(body === null
       ? {}
       : {
-          requestBody: { required: true, content: { 'application/json': { schema: schemaOf(body, 'input', named) } } },
+          requestBody: {
+            required: !body.safeParse({}).success,
+            content: { 'application/json': { schema: schemaOf(body, 'input', named) } },
+          },
         }),
     responses: {
       [status]: {
@@ -97,13 +127,38 @@ function operationOf(route: ApiRoute, named: Json): Json {
   };
 }
 
+interface Probe {
+  readonly name: string;
+  readonly summary: string;
+  /** Statuses besides 200, and what they mean. */
+  readonly others: Readonly<Record<number, string>>;
+  readonly security?: readonly Json[];
+}
+
+function probeOf({ name, summary, others, security = [] }: Probe): Json {
+  const report = (description: string) => ({
+    description,
+    content: { 'application/json': { schema: { type: 'object' } } },
+  });
+  return {
+    operationId: name,
+    summary,
+    security,
+    responses: {
+      200: report(STATUS_CODES[200] ?? ''),
+      ...Object.fromEntries(Object.entries(others).map(([status, meaning]) => [status, report(meaning)])),
+      ...problemsOf(security.length === 0 ? ['INTERNAL'] : ['UNAUTHENTICATED', 'INTERNAL']),
+    },
+  };
+}
+
 /** What it names, and what its guard and its parser say. */
-function codesOf({ errors, who, tier, params, query, body }: ApiRoute): ErrorCode[] {
-  const codes = new Set<ErrorCode>([...errors, 'UNAVAILABLE', 'INTERNAL']);
+function codesOf({ method, errors, who, tier }: ApiRoute): ErrorCode[] {
+  // What is not expected is refused everywhere: also where nothing is.
+  const codes = new Set<ErrorCode>([...errors, 'INVALID_PAYLOAD', 'UNAVAILABLE', 'INTERNAL']);
   if (who !== 'stranger') codes.add('UNAUTHENTICATED');
   if (tier !== 'none') codes.add('RATE_LIMITED');
-  if (params !== null || query !== null || body !== null) codes.add('INVALID_PAYLOAD');
-  if (body !== null) codes.add('PAYLOAD_TOO_LARGE').add('UNSUPPORTED_MEDIA_TYPE');
+  if (method !== 'GET') codes.add('PAYLOAD_TOO_LARGE').add('UNSUPPORTED_MEDIA_TYPE');
   return [...codes];
 }
 

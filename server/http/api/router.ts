@@ -60,8 +60,7 @@ async function telling(
   try {
     await serve();
   } catch (error) {
-    if (error instanceof TandemError && error.code === 'RATE_LIMITED')
-      log.rateLimited(request, response, error);
+    if (error instanceof TandemError && error.code === 'RATE_LIMITED') log.rateLimited(request, response, error);
     throw error;
   }
 }

@@ -136,6 +136,22 @@ export class Recorder {
     return Promise.resolve(null);
   };
 
+  readonly findByKey = (keyHash: string): Promise<string | null> => {
+    for (const [id, { document, seats }] of this.#rows) {
+      const isLed = [...seats.values()].some(({ key }) => key?.hash === keyHash);
+      if (document.closed === null && isLed) return Promise.resolve(id);
+    }
+    return Promise.resolve(null);
+  };
+
+  readonly closedAmong = (sessionIds: readonly string[]): Promise<{ id: string; epoch: number }[]> => {
+    const documents = sessionIds.flatMap((id) => {
+      const row = this.#rows.get(id);
+      return row === undefined || row.document.closed === null ? [] : [{ id, epoch: row.document.epoch }];
+    });
+    return Promise.resolve(documents);
+  };
+
   /** Newest first. */
   #sends(sessionId: string): StoredSend[] {
     const messages = this.#rows.get(sessionId)?.messages ?? [];
