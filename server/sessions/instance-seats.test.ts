@@ -1,7 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
 import { after, changed, context, frozen, holder, joining, NOW, room } from '../../test/support/session-document.ts';
 import { reassertSeat, releaseSeats } from './instance-seats.ts';
-import { closeSession, dropConnection, findSeat, heldBy, withSeat, type SessionDocument } from './session.ts';
+import {
+  closeSession,
+  dropConnection,
+  findSeat,
+  GENERATIONS_OF_EPOCH,
+  heldBy,
+  withSeat,
+  type SessionDocument,
+} from './session.ts';
 
 const at = (session: SessionDocument, seatId: string) => {
   const seat = findSeat(session, seatId);
@@ -62,6 +70,19 @@ describe('an instance that comes back', () => {
     const resumed = frozen(withSeat(released(), heldBy(at(released(), 'ann'), 'there')));
     const decision = reassertSeat(holder('ann'), 'here')(resumed, context());
     expect(decision).toEqual({ kind: 'keep', outcome: { kind: 'replaced', generation: 2 } });
+  });
+
+  it('hears that an epoch ended where nobody has come back for the seat, and that it was replaced where somebody has', () => {
+    const away = released();
+    const rebuilt = frozen(withSeat(away, { ...at(away, 'ann'), generation: 2 * GENERATIONS_OF_EPOCH }));
+    const decide = (session: SessionDocument) => reassertSeat(holder('ann'), 'here')(session, context());
+    expect(decide(rebuilt)).toEqual({ kind: 'keep', outcome: { kind: 'epoch_ended' } });
+    const resumed = frozen(withSeat(rebuilt, heldBy(at(rebuilt, 'ann'), 'there')));
+    const generation = 2 * GENERATIONS_OF_EPOCH + 1;
+    expect(decide(resumed)).toEqual({ kind: 'keep', outcome: { kind: 'replaced', generation } });
+    // Within one epoch the first was replaced, although the second has gone.
+    const later = frozen(withSeat(away, { ...at(away, 'ann'), generation: 2 }));
+    expect(decide(later)).toEqual({ kind: 'keep', outcome: { kind: 'replaced', generation: 2 } });
   });
 
   it('hears that its seat is gone', () => {

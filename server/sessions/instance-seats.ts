@@ -1,6 +1,6 @@
 /** What becomes of seats when the instance that holds their connections dies, or comes back. Pure. */
 import { withoutKnocksOf } from './knocks.ts';
-import { findSeat, type Rule, type Seat, type SeatHolder } from './session.ts';
+import { findSeat, GENERATIONS_OF_EPOCH, type Rule, type Seat, type SeatHolder } from './session.ts';
 
 export type ReleaseOutcome = { kind: 'released'; seatIds: readonly string[] } | { kind: 'stale' };
 
@@ -24,6 +24,8 @@ export type ReassertOutcome =
   | { kind: 'back' }
   | { kind: 'held' }
   | { kind: 'gone' }
+  /** The session was put back under another epoch, and nobody has come back for the seat yet. */
+  | { kind: 'epoch_ended' }
   /** A later connection holds the seat. */
   | { kind: 'replaced'; generation: number };
 
@@ -33,12 +35,19 @@ export function reassertSeat(holder: SeatHolder, instance: string): Rule<Reasser
     const seat = findSeat(session, holder.seatId);
     const keep = (outcome: ReassertOutcome) => ({ kind: 'keep', outcome }) as const;
     if (seat === undefined) return keep({ kind: 'gone' });
+    if (seat.presence === 'away' && isOfAnotherEpoch(seat, holder)) return keep({ kind: 'epoch_ended' });
     if (seat.generation > holder.generation) return keep({ kind: 'replaced', generation: seat.generation });
     if (session.closed !== null || seat.presence === 'online') return keep({ kind: 'held' });
     const back: Seat = { ...seat, presence: 'online', awaySince: null, instance };
     const seats = session.seats.map((other) => (other.id === seat.id ? back : other));
     return passing({ ...session, seats }, { kind: 'back' });
   };
+}
+
+/** Whether the seat was put back since that connection took it. */
+export function isOfAnotherEpoch(seat: Pick<Seat, 'generation'>, holder: SeatHolder): boolean {
+  const [now, then] = [seat, holder].map(({ generation }) => Math.floor(generation / GENERATIONS_OF_EPOCH));
+  return now !== then;
 }
 
 function passing<O>(document: Parameters<Rule<O>>[0], outcome: O): ReturnType<Rule<O>> {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { dropConnection } from './session.ts';
+import { dropConnection, GENERATIONS_OF_EPOCH } from './session.ts';
 import { openDomain, TIMINGS, type Domain } from './domain-stage.conformance.ts';
 
 describe('the session service', () => {
@@ -197,6 +197,25 @@ describe('the session service', () => {
       });
       await expect(resumed).rejects.toMatchObject({ code: 'RESUME_REJECTED' });
       expect(domain.resumes).toEqual(['rejected']);
+    });
+
+    it('may be tried again when the session was put back from the archive while it was read', async () => {
+      const resumed = resuming(() =>
+        domain.state.change(domain.seatOf('ann again').sessionId, (session) => ({
+          kind: 'change',
+          document: {
+            ...session,
+            epoch: session.epoch + 1,
+            seats: session.seats.map((seat) => ({ ...seat, presence: 'away', generation: 2 * GENERATIONS_OF_EPOCH })),
+          },
+          outcome: null,
+          lasting: false,
+          ended: [],
+        })),
+      );
+      await expect(resumed).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+      expect(domain.resumes).toEqual([]);
+      expect(domain.told().filter(({ event }) => event === 'replaceSeat')).toEqual([]);
     });
 
     it('tells the role that the seat has when the answer goes out', async () => {

@@ -73,6 +73,12 @@ export interface Seat {
   readonly instance: string | null;
 }
 
+/**
+ * Where the generations of a session's seats count on from when it goes on under another epoch: this, times the epoch.
+ * So none of the connections of an epoch that is over is ever taken for one of the next.
+ */
+export const GENERATIONS_OF_EPOCH = 1_000_000;
+
 /** What names a caller to the rules: the seat, and which of its connections speaks. */
 export interface SeatHolder {
   readonly seatId: string;

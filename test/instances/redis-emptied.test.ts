@@ -202,6 +202,28 @@ describe('when Redis loses what it had', () => {
     expect([...host.told, ...guest.told]).toContain('reset');
   }, 60_000);
 
+  it('undoes neither a kick nor a close when an older state of it comes back, with nobody sending', async () => {
+    const kicked = await instances.pair(0, 1);
+    const closed = await instances.pair(0, 1);
+    await stores.redis.command('SAVE');
+    await kicked.host.client.do('session:kick', { participantId: kicked.guest.self.participantId });
+    await closed.host.client.do('session:close', {});
+    await stores.redis.kill();
+    await stores.redis.restart();
+    await eventually(async () => {
+      await expect(instances.connect(1, { auth: resumeOf(kicked.guest) })).rejects.toThrow('RESUME_REJECTED');
+      const reader = await instances.resume(1, closed.guest, { lastSeq: 0 });
+      expect((await reader.next('session:resumed')).session).toMatchObject({ status: 'closed', epoch: 1 });
+      const host = await instances.resume(0, kicked.host, { lastSeq: 0 });
+      const { session, reset } = await host.next('session:resumed');
+      expect({ reset, epoch: session.epoch, seats: session.participants.map(({ id }) => id) }).toEqual({
+        reset: true,
+        epoch: 2,
+        seats: [kicked.host.self.participantId],
+      });
+    }, 20_000);
+  }, 60_000);
+
   it('puts back a session that nobody is connected to', async () => {
     const seat = await instances.host(0);
     await seat.client.do('message:send', { id: 'sent-before-the-loss', body: 1 });

@@ -136,24 +136,27 @@ export class HeadWatch {
     const moved: MovedHead[] = [];
     const names = ids.map((id) => keys.session(id).flat);
     // Before Redis is asked: what comes meanwhile is no loss.
-    const seen = ids.map((id) => ({ epoch: this.#options.local.epochOf(id), seq: this.#options.local.seenSeq(id) }));
+    const { local } = this.#options;
+    const seen = ids.map((id) => {
+      return { epoch: local.epochOf(id), seq: local.seenSeq(id), version: local.versionOf(id) };
+    });
     const heads = arrayOf(await redis.run(READ_HEADS, names, [])).map(arrayOf);
     for (const [index, sessionId] of ids.entries()) {
       const [epoch, ...rest] = heads[index] ?? [];
-      const before = seen[index] ?? { epoch: null, seq: 0 };
+      const before = seen[index] ?? { epoch: null, seq: 0, version: 0 };
       // Being made, or left meanwhile: what was asked for it then says nothing of it now.
       if (before.epoch === null || this.#options.local.epochOf(sessionId) !== before.epoch) continue;
-      if (epoch === null || epoch === undefined) {
+      const [lastSeq = 0, durableSeq = 0, version = 0] = rest.map(numberOf);
+      const head = { epoch: numberOf(epoch ?? 0), lastSeq, durableSeq };
+      const isSame = before.epoch === head.epoch;
+      const isBehind = head.epoch < before.epoch || (isSame && (lastSeq < before.seq || version < before.version));
+      if (isBehind) {
         const rebuilt = await this.#options.rebuilds.rebuild(sessionId, before.epoch);
         if (rebuilt === 'closed') await this.#lookAtDocument(sessionId, true, true);
         else onNewEpoch(sessionId);
         continue;
       }
-      const [lastSeq = 0, durableSeq = 0, version = 0] = rest.map(numberOf);
-      const head = { epoch: numberOf(epoch), lastSeq, durableSeq };
-      const isSame = before.epoch === head.epoch;
-      if (isSame && lastSeq < before.seq) await this.#options.rebuilds.rebuild(sessionId, head.epoch);
-      if (!isSame || lastSeq < before.seq) {
+      if (!isSame) {
         onNewEpoch(sessionId);
         continue;
       }

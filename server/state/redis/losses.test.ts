@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { eventually } from '../../../test/support/eventually.ts';
 import { plainRedis } from '../../../test/support/redis-server.ts';
 import { createArchiver } from '../../jobs/archiver.ts';
+import type { StoredHead } from '../../sessions/ports.ts';
 import { closeByHost, kickParticipant, lockSession, resumeSeat } from '../../sessions/session.ts';
 import { createRedis, type Redis } from './client.ts';
 import { PARTITIONS, partitionOf } from './keys.ts';
@@ -16,7 +17,7 @@ import {
   RedisStage,
   type Instance,
 } from './redis-stage.conformance.ts';
-import { Unarchived } from './unarchived.ts';
+import { asideOf, Unarchived } from './unarchived.ts';
 
 const ALL = Array.from({ length: PARTITIONS }, (_, partition) => partition);
 
@@ -52,8 +53,26 @@ async function archived(sessionId: string): Promise<void> {
 
 /** Redis has nothing of the session any more; `isAll`: nor of any other. */
 async function lose(sessionId: string, isAll = false): Promise<void> {
-  const names = await stage.names();
+  const names = (await stage.names()).filter((name) => !name.endsWith(':kept'));
   for (const name of names) if (isAll || name.includes(sessionId)) await stage.redis.send(['UNLINK', name], name);
+}
+
+/** What Redis has of the session now; gives what brings it back to that. */
+async function kept(sessionId: string): Promise<() => Promise<void>> {
+  const names = (await stage.names()).filter((name) => name.includes(sessionId));
+  for (const name of names) await stage.redis.send(['COPY', name, `${name}:kept`, 'REPLACE'], name);
+  return async () => {
+    for (const name of await stage.names()) {
+      if (name.includes(sessionId) && !name.endsWith(':kept')) await stage.redis.send(['UNLINK', name], name);
+    }
+    for (const name of names) await stage.redis.send(['COPY', `${name}:kept`, name, 'REPLACE'], name);
+  };
+}
+
+/** As the archive has it. */
+async function epochAndHead(sessionId: string) {
+  const snapshot = await one.state.read(sessionId);
+  return { epoch: snapshot?.document.epoch, lastSeq: snapshot?.lastSeq };
 }
 
 async function said(instance: Instance, sessionId: string, holder: { seatId: string; generation: number }, n: number) {
@@ -109,6 +128,141 @@ describe('a session that Redis lost', () => {
     const repeated = opened(stage, 'one', 2, { keyHash: 'key' });
     expect(await one.state.create(repeated, () => undefined)).toEqual({ kind: 'key_taken', sessionId: document.id });
   });
+});
+
+describe('a session of which an older state came back', () => {
+  /** Two put back under epoch 2 what Redis had lost under epoch 1, and Redis comes back with that. */
+  async function rolledBackToAnEpochBefore() {
+    const { sessionId, host } = await paired(stage, one, one);
+    await said(one, sessionId, host, 3);
+    await archived(sessionId);
+    const rollBack = await kept(sessionId);
+    await lose(sessionId);
+    await one.state.change(sessionId, lockSession(host, true));
+    const seat = (await one.state.read(sessionId))?.document.seats.find(({ id }) => id === host.seatId);
+    const returning = { seatId: host.seatId, tokenHash: seat?.tokenHash ?? '', userId: null, instance: 'one' };
+    const resume = () => one.state.change(sessionId, resumeSeat(returning, HORIZON_MS));
+    expect(await resume()).toMatchObject({ outcome: { kind: 'resumed' }, snapshot: { document: { epoch: 2 } } });
+    await rollBack();
+    expect(await epochAndHead(sessionId)).toEqual({ epoch: 1, lastSeq: 3 });
+    told = [];
+    return { sessionId, host, resume };
+  }
+
+  async function* heads(...list: readonly StoredHead[]): AsyncGenerator<readonly StoredHead[]> {
+    yield await Promise.resolve(list);
+  }
+
+  it.each([
+    ['the comparison', (id: string) => one.state.compare(heads({ id, epoch: 2, lastSeq: 3, version: 0 }))],
+    ['a look at the heads', () => one.state.takeMovedHeads()],
+    ['an archive that contradicts it', (id: string) => other.state.replace(id, 2)],
+  ])(
+    'goes on under an epoch above all that were seen, by %s',
+    async (_by, notice: (id: string) => Promise<unknown>) => {
+      const { sessionId } = await rolledBackToAnEpochBefore();
+      await notice(sessionId);
+      expect(await epochAndHead(sessionId)).toEqual({ epoch: 3, lastSeq: 3 });
+    },
+  );
+
+  it('is not changed or appended to by those who know the later epoch', async () => {
+    const first = await rolledBackToAnEpochBefore();
+    const resumed = await first.resume();
+    expect(resumed).toMatchObject({ outcome: { kind: 'resumed' }, snapshot: { document: { epoch: 3 } } });
+    expect(told).toEqual(['a new epoch']);
+    const { sessionId, host } = await rolledBackToAnEpochBefore();
+    await expect(one.state.append(messageOf(sessionId, { ...host, generation: 2_000_001 }))).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+    });
+    expect(await epochAndHead(sessionId)).toEqual({ epoch: 3, lastSeq: 3 });
+  });
+
+  it('is put back above the archive by one who knows nothing of the epoch that was lost', async () => {
+    const { sessionId, host } = await paired(stage, one, one);
+    await archived(sessionId);
+    await lose(sessionId);
+    await other.state.change(sessionId, lockSession(host, true));
+    await lose(sessionId);
+    // Two were seen of it by now, and this one knows the first.
+    await one.state.takeMovedHeads();
+    expect(await epochAndHead(sessionId)).toEqual({ epoch: 3, lastSeq: 0 });
+  });
+
+  it('goes on under one epoch when many notice the same loss', async () => {
+    const { sessionId, host } = await paired(stage, one, other);
+    await archived(sessionId);
+    await lose(sessionId);
+    await Promise.all([
+      ...[one, other].map(({ state }) => state.takeMovedHeads()),
+      ...[one, other].map(({ state }) => state.change(sessionId, lockSession(host, true))),
+    ]);
+    expect((await epochAndHead(sessionId)).epoch).toBe(2);
+  });
+
+  it('is put back when only a change of it is gone', async () => {
+    const { sessionId, host, guest } = await paired(stage, one, one);
+    const rollBack = await kept(sessionId);
+    await one.state.change(sessionId, kickParticipant(host, guest.seatId));
+    await archived(sessionId);
+    await rollBack();
+    await one.state.takeMovedHeads();
+    expect(told).toEqual(['a new epoch']);
+    const document = (await one.state.read(sessionId))?.document;
+    expect(document).toMatchObject({ epoch: 2, seats: [{ id: host.seatId }] });
+    expect(document?.seats).toHaveLength(1);
+  });
+
+  it('is closed again, and what was taken for the archive before is given out again', async () => {
+    const { sessionId, host } = await paired(stage, one, one);
+    const quiet = await paired(stage, one, one);
+    const rollBack = await kept(sessionId);
+    const { due, unarchived } = stage.keys.partitionOf(sessionId);
+    await one.state.change(sessionId, closeByHost(host));
+    await archived(sessionId);
+    await rollBack();
+    await stage.command('ZADD', due, String(stage.now + MINUTE), sessionId);
+    await stage.command('HSET', asideOf({ unarchived }), sessionId, '1 1 0 a-reason');
+    const lease = stage.keys.partitionOf(quiet.sessionId).unarchived;
+    await stage.command('ZADD', lease, String(stage.now + MINUTE), quiet.sessionId);
+    await one.state.compare(heads());
+    expect((await one.state.read(sessionId))?.document.closed).toMatchObject({ reason: 'closed' });
+    for (const index of [due, unarchived]) expect(await stage.command('ZSCORE', index, sessionId)).toBeNull();
+    expect(await stage.command('HLEN', asideOf({ unarchived }))).toBe(0);
+    expect(Number(await stage.command('ZSCORE', lease, quiet.sessionId))).toBe(stage.now);
+  });
+});
+
+it('a key that only the archive knows leads to its session while Redis is being filled again', async () => {
+  let isWhole = true;
+  const late = await stage.instance('late', { isWhole: () => isWhole });
+  const document = opened(stage, 'late', 2, { keyHash: 'key' });
+  await late.state.create(document, () => undefined);
+  await archived(document.id);
+  await lose(document.id, true);
+  expect(await late.state.findByKey('key')).toBeNull();
+  isWhole = false;
+  const repeated = opened(stage, 'late', 2, { keyHash: 'key' });
+  expect(await late.state.create(repeated, () => undefined)).toEqual({ kind: 'key_taken', sessionId: document.id });
+  expect(await late.state.findByKey('key')).toBe(document.id);
+});
+
+it('a session that is lost in the middle of a change is put back for it', async () => {
+  const redis = createRedis(redisAt(server.url));
+  await redis.start();
+  let stores = 0;
+  const run: Redis['run'] = async (script, ...call) => {
+    if (script.name === 'store_session' && (stores += 1) === 1) await lose(sessionId);
+    return redis.run(script, ...call);
+  };
+  const changer = await stage.instance('changer', { redis: { ...redis, run } });
+  const { sessionId, host } = await paired(stage, one, one);
+  await archived(sessionId);
+  const locked = await changer.state.change(sessionId, (session, context) =>
+    lockSession({ ...host, generation: session.seats[0]?.generation ?? 0 }, true)(session, context),
+  );
+  expect(locked).toMatchObject({ kind: 'decided', outcome: { kind: 'locked' }, snapshot: { document: { epoch: 2 } } });
+  await redis.close();
 });
 
 it('a session that is being made is not taken for one that was lost', async () => {

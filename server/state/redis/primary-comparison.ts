@@ -58,6 +58,11 @@ export class PrimaryComparison {
     return this.#options.redis.primaries().every((primary) => this.#options.gate.isOpen(primary));
   }
 
+  /** Whether what was missing is put back in all of them. */
+  get isDone(): boolean {
+    return this.#undone().length === 0;
+  }
+
   /** Resolves when all are open, or after that time. */
   async opened(deadlineMs: number): Promise<void> {
     if (this.isOpen) return;

@@ -18,11 +18,11 @@ import type {
   SessionSnapshot,
   SessionState,
   StateCounts,
+  StoredHead,
   TouchResult,
 } from '../../sessions/ports.ts';
 import { dropConnection } from '../../sessions/session.ts';
 import type { Rule, SeatHolder, SessionDocument } from '../../sessions/session.ts';
-import type { ArchivedHead } from './archived-heads.ts';
 import type { Guard, Redis, RedisSubscriber } from './client.ts';
 import { DueSessions } from './due-sessions.ts';
 import { HeadWatch, type MovedHead } from './head-watch.ts';
@@ -66,12 +66,17 @@ export interface RedisStateOptions {
   clusterLimits: Pick<RedisLimits, 'takePoints' | 'giveBackAll'> | null;
   /** What a session is put back from when Redis has lost it, or a part of it. */
   archive: {
-    readonly durable: Pick<DurableStore, 'raiseEpoch' | 'loadSession' | 'recentSends' | 'findByCode'>;
+    readonly durable: Pick<
+      DurableStore,
+      'raiseEpoch' | 'loadSession' | 'recentSends' | 'findByCode' | 'findByKey' | 'closedAmong'
+    >;
     /** Archives what Redis still has of a session; false when that did not work. */
     readonly store: (sessionId: string) => Promise<boolean>;
     /** Unix ms of the deployment. */
     readonly now: () => number;
   };
+  /** Whether all that the archive has of open sessions is in Redis, too, as far as is known; always where none is given. */
+  isWhole?: () => boolean;
   /** Whether a connection here holds a seat of the session, whatever the store says. */
   isConnected?: (sessionId: string) => boolean;
   /** The connections of the session that are held here know an epoch that is over. */
@@ -148,7 +153,8 @@ export class RedisState implements SessionState {
     });
     this.#strangeCodes = new StrangeCodes({ durable, now: deploymentNow });
     this.#restoring = new Restoring({
-      ...{ redis, keys, rebuilds: this.#rebuilds },
+      ...{ redis, keys, durable, rebuilds: this.#rebuilds },
+      clock: this.#clock,
       onRestored: (sessionId) => this.#leaveEpoch(sessionId),
       onFault,
     });
@@ -207,7 +213,13 @@ export class RedisState implements SessionState {
   }
 
   create(document: SessionDocument, onVisible: (snapshot: SessionSnapshot) => void): Promise<CreateResult> {
-    return this.#lanes.alone(document.id, () => this.#guard(() => this.#changes.create(document, onVisible)));
+    return this.#lanes.alone(document.id, () =>
+      this.#guard(async () => {
+        const key = document.seats[0]?.key ?? null;
+        const sessionId = key === null ? null : await this.#findLostByKey(key.hash);
+        return sessionId === null ? this.#changes.create(document, onVisible) : { kind: 'key_taken', sessionId };
+      }),
+    );
   }
 
   change<O>(
@@ -237,7 +249,7 @@ export class RedisState implements SessionState {
   }
 
   findByKey(keyHash: string): Promise<string | null> {
-    return this.#guard(() => this.#names.findByKey(keyHash));
+    return this.#guard(async () => (await this.#names.findByKey(keyHash)) ?? (await this.#findLostByKey(keyHash)));
   }
 
   countLiveCodes(): Promise<number> {
@@ -291,7 +303,7 @@ export class RedisState implements SessionState {
    * that the archive has would be given again. Gives what puts back the sessions that are missing: those with a connection
    * are also put back when they are next used, the others would never end without it.
    */
-  compare(archived: AsyncIterable<readonly ArchivedHead[]>): Promise<() => Promise<void>> {
+  compare(archived: AsyncIterable<readonly StoredHead[]>): Promise<() => Promise<void>> {
     return this.#guard(() => this.#restoring.compare(archived));
   }
 
@@ -299,7 +311,7 @@ export class RedisState implements SessionState {
   async replace(sessionId: string, epoch: number): Promise<void> {
     const held = await this.#guard(() => this.#unguarded.read(sessionId));
     // What contradicted was of an older epoch: that has been mended.
-    if (held === null || held.snapshot.document.closed !== null || held.snapshot.document.epoch !== epoch) return;
+    if (held === null || held.snapshot.document.closed !== null || held.snapshot.document.epoch > epoch) return;
     if ((await this.#rebuilds.rebuild(sessionId, epoch)) === 'open') this.#leaveEpoch(sessionId);
   }
 
@@ -372,7 +384,9 @@ export class RedisState implements SessionState {
     const { sessionId } = request;
     const known = this.#local.epochOf(sessionId);
     if (answer.kind === 'not_seated' && (known === null || answer.epoch === known)) return { kind: 'not_seated' };
-    if (answer.kind === 'behind') await this.#rebuilds.rebuild(sessionId, answer.epoch);
+    // Under a later epoch than is known here it was put back already.
+    const lost = answer.kind === 'none' ? null : (known ?? answer.epoch);
+    if (answer.kind !== 'none' && lost !== null && answer.epoch <= lost) await this.#rebuilds.rebuild(sessionId, lost);
     if (answer.kind === 'none') {
       const rebuilt = await this.#rebuilds.rebuild(sessionId, known);
       if (rebuilt === 'gone') return { kind: 'no_such_session' };
@@ -399,6 +413,17 @@ export class RedisState implements SessionState {
     // One that Redis has knows better what became of its code.
     if (sessionId === null || (await this.#store.read(sessionId)) !== null) return null;
     return (await this.#rebuilds.rebuild(sessionId, null)) === 'gone' ? null : this.#names.findByCode(code);
+  }
+
+  /** A key that only the archive knows, as long as sessions that Redis has lost are being put back. */
+  async #findLostByKey(keyHash: string): Promise<string | null> {
+    const { isWhole = () => true, archive } = this.#options;
+    if (isWhole()) return null;
+    const sessionId = await archive.durable.findByKey(keyHash);
+    if (sessionId === null) return null;
+    // The name as well is put back with it.
+    if ((await this.#store.read(sessionId)) === null) await this.#rebuilds.rebuild(sessionId, null);
+    return this.#names.findByKey(keyHash);
   }
 
   /** Resolves when no change is under way. */

@@ -10,6 +10,8 @@ import type { UnheldSeats } from './unheld-seats.ts';
 
 /** Another instance changed the session in between, so often in turn: somebody is hammering it. */
 const CHANGE_TRIES = 60;
+/** It is lost again as soon as it was put back. */
+const REBUILDS = 3;
 
 export interface SessionChangesOptions {
   instanceId: string;
@@ -77,12 +79,18 @@ export class SessionChanges {
   ): Promise<ChangeResult<O>> {
     const known = this.#options.local.epochOf(sessionId);
     let hasLeft = false;
+    let rebuilds = 0;
     this.#options.local.changing(sessionId);
     let told: { head: KnownHead; isHeld: boolean } | null = null;
     try {
       for (let attempt = 0; attempt < CHANGE_TRIES; attempt += 1) {
         const held = await this.#options.store.read(sessionId);
-        if (held === null && attempt === 0 && (await this.#rebuilt(sessionId, known))) continue;
+        const isLost = held === null || held.snapshot.document.epoch < (known ?? 0);
+        if (isLost && (await this.#rebuilt(sessionId, known))) {
+          rebuilds += 1;
+          if (rebuilds >= REBUILDS) throw beingRebuilt();
+          continue;
+        }
         // Those who are connected here know an epoch that is over: they leave before anybody is seated in the new one.
         if (known !== null && !hasLeft && held?.snapshot.document.epoch !== known) {
           hasLeft = true;
@@ -164,6 +172,12 @@ export class SessionChanges {
       throw error;
     }
   }
+}
+
+function beingRebuilt(): TandemError {
+  return new TandemError('UNAVAILABLE', 'The session is being put back from the archive: repeat.', {
+    retryAfterMs: 200,
+  });
 }
 
 /** The document as it is now, with receipts and activity of those who are still there. */

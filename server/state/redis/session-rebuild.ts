@@ -1,7 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { nextDeadline, type Timings } from '../../sessions/deadlines.ts';
 import { fingerprintOf } from '../../sessions/fingerprint.ts';
 import type { DurableStore, StoredSend, StoredSession } from '../../sessions/ports.ts';
-import { SERVER, type SessionDocument } from '../../sessions/session.ts';
+import { GENERATIONS_OF_EPOCH, SERVER, type SessionDocument } from '../../sessions/session.ts';
 import type { Redis } from './client.ts';
 import { encodeDocument } from './document-text.ts';
 import type { Keys } from './keys.ts';
@@ -9,6 +10,7 @@ import { numberOf } from './reply.ts';
 import { loadScript } from './script.ts';
 import type { SessionNames } from './session-names.ts';
 import { changedCounts, heldBy, lifeOf, type SessionStore } from './session-store.ts';
+import { asideOf } from './unarchived.ts';
 
 const RESTORE = loadScript('restore_session');
 
@@ -17,8 +19,9 @@ const MAX_SENDS = 20_000;
 const TRIES = 10;
 /** A closed session stays for reading, and so long on top for clocks that differ. */
 const CLOSED_SPARE_MS = 60_000;
-/** Connections of the lost epoch count on from a number below: none of theirs is ever given again. */
-const GENERATIONS_OF_EPOCH = 1_000_000;
+/** Another instance that has begun an epoch in Postgres has put it into Redis by then, or has failed. */
+const COMING_MS = 1000;
+const LOOK_AGAIN_MS = 25;
 
 /** What the session is now that it was put back; `gone`: the archive has none that anybody may still come back to. */
 export type Rebuilt = 'open' | 'closed' | 'gone';
@@ -44,35 +47,46 @@ export interface SessionRebuildOptions {
  */
 export class SessionRebuild {
   readonly #options: SessionRebuildOptions;
-  readonly #running = new Map<string, Promise<Rebuilt>>();
+  readonly #running = new Map<string, { readonly lostEpoch: number | null; readonly rebuilt: Promise<Rebuilt> }>();
 
   constructor(options: SessionRebuildOptions) {
     this.#options = options;
   }
 
   /**
-   * `lostEpoch`: the epoch of which something is lost; null when the caller knows of none. Rejects with `UNAVAILABLE`.
+   * `lostEpoch`: the latest epoch that the caller knows something lost of; null when Redis has nothing, and the caller
+   * knows of nothing. Leaves alone what stands under a later one. Rejects with `UNAVAILABLE`.
    */
   rebuild(sessionId: string, lostEpoch: number | null): Promise<Rebuilt> {
-    let running = this.#running.get(sessionId);
-    if (running === undefined) {
-      running = this.#rebuild(sessionId, lostEpoch).finally(() => this.#running.delete(sessionId));
-      this.#running.set(sessionId, running);
+    const running = this.#running.get(sessionId);
+    if (running !== undefined) {
+      if (lostEpoch === null || (running.lostEpoch ?? lostEpoch) >= lostEpoch) return running.rebuilt;
+      // What is under way may end in the very epoch of which something is lost.
+      return running.rebuilt.catch(() => undefined).then(() => this.rebuild(sessionId, lostEpoch));
     }
-    return running;
+    const rebuilt = this.#rebuild(sessionId, lostEpoch).finally(() => this.#running.delete(sessionId));
+    this.#running.set(sessionId, { lostEpoch, rebuilt });
+    return rebuilt;
   }
 
   async #rebuild(sessionId: string, lostEpoch: number | null): Promise<Rebuilt> {
-    const { durable, now, retryHorizonMs } = this.#options;
-    // What Redis still has was acknowledged too; what contradicts the archive is what its senders send again.
-    if (lostEpoch !== null) await this.#options.archive(sessionId);
+    const { durable, now, retryHorizonMs, store } = this.#options;
+    const held = (await store.read(sessionId))?.snapshot.document ?? null;
     // Somebody else has put it back since it was missed.
-    else {
-      const held = await this.#options.store.read(sessionId);
-      if (held !== null) return held.snapshot.document.closed === null ? 'open' : 'closed';
-    }
-    const known = lostEpoch ?? (await durable.loadSession(sessionId, now()))?.document.epoch ?? null;
+    if (held !== null && held.epoch > (lostEpoch ?? 0)) return stateOf(held);
+    const archived = (await durable.loadSession(sessionId, now()))?.document ?? null;
+    // What Redis still has of the latest epoch was acknowledged too; what contradicts the archive, and what was of an
+    // epoch before, is what its senders send again.
+    const isLatest = held !== null && held.epoch === (archived?.epoch ?? held.epoch);
+    if (isLatest) await this.#options.archive(sessionId);
+    const known = archived?.epoch ?? held?.epoch ?? null;
     if (known === null) return 'gone';
+    if (lostEpoch !== null && known > lostEpoch && archived?.closed === null) {
+      // Another one is putting it back because of the same loss; or that was done long ago, and is lost, too.
+      const coming = await this.#coming(sessionId, known);
+      if (coming !== null) return stateOf(coming);
+    }
+    // Above all that anybody may have seen something of: whatever was given a number, was given it under `known` at most.
     await durable.raiseEpoch(sessionId, known);
     const stored = await durable.loadSession(sessionId, now());
     const closed = stored?.document.closed ?? null;
@@ -82,7 +96,18 @@ export class SessionRebuild {
       if (await this.#restore(stored, sends)) break;
     }
     await this.#restoreNames(stored.document);
-    return closed === null ? 'open' : 'closed';
+    return stateOf(stored.document);
+  }
+
+  /** The session under that epoch or a later one, once it is there; null when nobody brings it. */
+  async #coming(sessionId: string, epoch: number): Promise<SessionDocument | null> {
+    const endsAt = performance.now() + COMING_MS;
+    for (;;) {
+      const document = (await this.#options.store.read(sessionId))?.snapshot.document ?? null;
+      if (document !== null && document.epoch >= epoch) return document;
+      if (performance.now() > endsAt) return null;
+      await delay(LOOK_AGAIN_MS, undefined, { ref: false });
+    }
   }
 
   /** True when the session stands under this epoch or a later one. */
@@ -101,7 +126,7 @@ export class SessionRebuild {
       RESTORE,
       [
         ...[session.document, session.flat, session.log, partition.due, partition.unarchived, partition.counts],
-        ...[session.ended, partition.held, session.sends],
+        ...[session.ended, partition.held, session.sends, asideOf(partition)],
       ],
       [
         ...[clock(), String(epoch), encodeDocument(document), String(this.#lifeOf(document))],
@@ -130,6 +155,10 @@ export class SessionRebuild {
       if (key !== null && now() < key.at + retryHorizonMs) await names.rememberKey(id, key.hash);
     }
   }
+}
+
+function stateOf({ closed }: SessionDocument): Rebuilt {
+  return closed === null ? 'open' : 'closed';
 }
 
 function flatOf(document: SessionDocument, { lastSeq, lastActivityAt, receipts }: StoredSession): string[] {

@@ -3,6 +3,7 @@
 --
 -- KEYS  1 document  2 flat fields  3 log  4 deadlines  5 sessions to archive  6 counts of the partition
 --       7 ended seats  8 sessions of an instance, without the instance  9 known sends, without the number of the window
+--       10 sessions set aside by the archiver
 -- ARGV  1 now or ''  2 epoch  3 document  4 life of the keys, ms  5 next deadline, '' for none  6 flat fields, JSON
 --       7 changes of the counts, JSON  8 known sends, JSON array of [message, time, seq, fingerprint]  9 retry horizon, ms
 --       10 session  11 version of what is left, 0 for nothing  12 instances that held a seat, JSON
@@ -38,6 +39,7 @@ if ARGV[13] == '1' then
   redis.call('ZADD', KEYS[5], text(now), ARGV[10])
 else
   redis.call('ZREM', KEYS[5], ARGV[10])
+  redis.call('HDEL', KEYS[10], ARGV[10])
 end
 for _, instance in ipairs(cjson.decode(ARGV[12])) do redis.call('SREM', KEYS[8] .. instance, ARGV[10]) end
 for name, change in pairs(cjson.decode(ARGV[7])) do

@@ -5,10 +5,10 @@
 -- ARGV  1 now or ''  2 session  3 epoch  4 seq up to which it is archived  5 version of the document that is archived,
 --       '' when the archive refused a part of what was read
 --       6 ended seats that are archived, JSON array of texts  7 messages that stay in the log
---       8 receipts that are archived, joined  9 life of a closed session, ms  10 digest of these receipts
+--       8 receipts that are archived, joined  9 life of a closed session, ms  10 digest of these receipts, '' for none
 -- Gives 1 when nothing is left to archive, 0 when there is more, -1 when the session is another by now
 local now = clock(ARGV[1])
-local flat = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'dseq', 'v', 'open', 'dv', 'dr')
+local flat = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'dseq', 'v', 'open', 'arc')
 if flat[1] ~= ARGV[3] then return -1 end
 local seq, durable, archived = tonumber(flat[2]), tonumber(flat[3]), tonumber(ARGV[4])
 -- First what Redis does also when its memory is full: only what is settled can be trimmed.
@@ -17,7 +17,8 @@ redis.call('ZREM', KEYS[4], ARGV[2])
 if ARGV[5] ~= '' then
   redis.call('HDEL', KEYS[7], ARGV[2])
   -- Not sent again with the messages that come.
-  if flat[6] ~= ARGV[5] or flat[7] ~= ARGV[10] then redis.call('HSET', KEYS[1], 'dv', ARGV[5], 'dr', ARGV[10]) end
+  local known = ARGV[10] == '' and ARGV[5] or ARGV[5] .. ' ' .. ARGV[10]
+  if flat[6] ~= known then redis.call('HSET', KEYS[1], 'arc', known) end
 end
 -- By content: another archiver may have settled the same, and more may have ended since.
 for _, ended in ipairs(cjson.decode(ARGV[6])) do redis.call('LREM', KEYS[3], 1, ended) end
