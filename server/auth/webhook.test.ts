@@ -18,13 +18,20 @@ describe('a webhook', () => {
     [now, effects, refused, failure] = [START, [], [], null];
   });
 
+  /** Until when logins were ended. */
+  const moments: (number | null)[] = [];
+
   function webhookOf(secret: string | null = SECRET): Webhook {
     const effect = (name: string) => (subject: string) => {
       if (failure !== null) return Promise.reject(failure);
       effects.push(`${name} ${subject}`);
       return Promise.resolve();
     };
-    const signOut = { endUser: effect('end'), deleteUser: effect('delete') };
+    const endUser = (subject: string, until?: number) => {
+      moments.push(until ?? null);
+      return effect('end')(subject);
+    };
+    const signOut = { endUser, deleteUser: effect('delete') };
     return new Webhook({ secret, signOut, now: () => now, onRefused: (reason) => refused.push(reason) });
   }
 
@@ -53,6 +60,25 @@ describe('a webhook', () => {
   ])('%s has its effect', async (type, effect) => {
     expect(await deliver(webhookOf(), signed(event(type)))).toBe('done');
     expect(effects).toEqual([effect]);
+  });
+
+  it('that comes late ends what began before it happened, and one that just happened everything', async () => {
+    moments.length = 0;
+    const webhook = webhookOf();
+    const told = (timestamp: unknown) => ({ ...event('user.logged_out'), timestamp });
+    const tenMinutesAgo = now - 600_000;
+    const timestamps = [
+      new Date(tenMinutesAgo).toISOString(),
+      new Date(now - 900).toISOString(),
+      'yesterday',
+      7,
+      undefined,
+    ];
+    timestamps.push(new Date(now + 600_000).toISOString());
+    for (const [index, timestamp] of timestamps.entries()) {
+      await deliver(webhook, signed(told(timestamp), { id: `msg_late_${index}` }));
+    }
+    expect(moments).toEqual([tenMinutesAgo, now, now, now, now, now]);
   });
 
   it('names its user in one of the ways that there are', async () => {

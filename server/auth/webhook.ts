@@ -31,7 +31,7 @@ const LATELY_MS = 60_000;
 
 const ENVELOPE = z.looseObject({
   type: z.string().min(1).max(128),
-  timestamp: z.unknown(),
+  timestamp: z.unknown().optional(),
   data: z.unknown(),
 });
 const id = z.string().min(1).max(255);
