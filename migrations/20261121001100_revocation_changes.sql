@@ -94,51 +94,6 @@ begin
 end
 $$;
 
--- Who was kicked while signed in: read with each session, and none of most.
-create index if not exists participants_kicked on participants (session_id) where left_reason = 'kicked' and user_id is not null;
--- Mails that somebody has to look at.
-create index if not exists mail_queue_dead on mail_queue (settled_at) where status = 'dead';
-
-analyze participants;
-analyze revocations;
-analyze mail_queue;
-
--- What 20261121001000 did for all functions, for these: a function that is replaced loses its path.
-do $$
-declare
-  here constant text := current_schema();
-  signature text;
-  role text;
-  strangers text[];
-  servers text[];
-begin
-  select coalesce(array_agg(rolname), '{}') into strangers from pg_roles where rolname in ('anon', 'authenticated');
-  -- Who may write revocations: a server that runs as another role than the owner.
-  select coalesce(array_agg(distinct r.rolname), '{}') into servers
-  from pg_roles r
-  where r.rolname = 'service_role' or r.oid in (
-    select a.grantee from pg_class c, aclexplode(c.relacl) a
-    where c.oid = format('%I.revocations', here)::regclass and a.privilege_type = 'INSERT' and a.grantee <> c.relowner
-  );
-  servers := array(select s from unnest(servers) s where s <> all (strangers));
-
-  for signature in
-    select p.oid::regprocedure::text from pg_proc p
-    where p.pronamespace = format('%I', here)::regnamespace
-      and p.proname = any (array['revoke_tokens', 'changed_revocations', 'delete_user'])
-  loop
-    execute format('alter function %s set search_path = %I, pg_temp', signature, here);
-    execute format('revoke execute on function %s from public', signature);
-    for role in select quote_ident(s) from unnest(strangers) s loop
-      execute format('revoke execute on function %s from %s', signature, role);
-    end loop;
-    for role in select quote_ident(s) from unnest(servers) s loop
-      execute format('grant execute on function %s to %s', signature, role);
-    end loop;
-  end loop;
-end
-$$;
-
 -- Ends logins of a user: those in `chosen`, or all when it is null, and never `keep`. Their access tokens are revoked until
 -- the last of them would have expired. Of all logins those that began after the moment stay: what is told late, or again,
 -- ends nothing that began since. Gives those that have ended now.
@@ -170,5 +125,50 @@ begin
     ));
   end if;
   return query select unnest(ended);
+end
+$$;
+
+-- Who was kicked while signed in: read with each session, and none of most.
+create index if not exists participants_kicked on participants (session_id) where left_reason = 'kicked' and user_id is not null;
+-- Mails that somebody has to look at.
+create index if not exists mail_queue_dead on mail_queue (settled_at) where status = 'dead';
+
+analyze participants;
+analyze revocations;
+analyze mail_queue;
+
+-- What 20261121001000 did for all functions, for these: a function that is replaced loses its path.
+do $$
+declare
+  here constant text := current_schema();
+  signature text;
+  role text;
+  strangers text[];
+  servers text[];
+begin
+  select coalesce(array_agg(rolname), '{}') into strangers from pg_roles where rolname in ('anon', 'authenticated');
+  -- Who may write revocations: a server that runs as another role than the owner.
+  select coalesce(array_agg(distinct r.rolname), '{}') into servers
+  from pg_roles r
+  where r.rolname = 'service_role' or r.oid in (
+    select a.grantee from pg_class c, aclexplode(c.relacl) a
+    where c.oid = format('%I.revocations', here)::regclass and a.privilege_type = 'INSERT' and a.grantee <> c.relowner
+  );
+  servers := array(select s from unnest(servers) s where s <> all (strangers));
+
+  for signature in
+    select p.oid::regprocedure::text from pg_proc p
+    where p.pronamespace = format('%I', here)::regnamespace
+      and p.proname = any (array['revoke_tokens', 'changed_revocations', 'delete_user', 'end_logins'])
+  loop
+    execute format('alter function %s set search_path = %I, pg_temp', signature, here);
+    execute format('revoke execute on function %s from public', signature);
+    for role in select quote_ident(s) from unnest(strangers) s loop
+      execute format('revoke execute on function %s from %s', signature, role);
+    end loop;
+    for role in select quote_ident(s) from unnest(servers) s loop
+      execute format('grant execute on function %s to %s', signature, role);
+    end loop;
+  end loop;
 end
 $$;
