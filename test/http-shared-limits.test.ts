@@ -89,8 +89,11 @@ describe('the limits of the HTTP interface on three instances', () => {
     await withoutRedis(stage, async () => {
       for (const url of stage.urls) {
         const statuses: number[] = [];
-        for (let n = 0; n < 4; n += 1) statuses.push((await tried(url, '198.51.100.4')).status);
-        expect(statuses).toEqual([401, 401, 429, 429]);
+        for (let n = 0; n < 8; n += 1) statuses.push((await tried(url, '198.51.100.4')).status);
+        // A share each; an instance that has not heard of the others by now takes the limit for its own, and no more.
+        const allowed = statuses.filter((status) => status === 401).length;
+        expect([2, 3, 6]).toContain(allowed);
+        expect(statuses.slice(allowed)).toEqual(Array.from({ length: 8 - allowed }, () => 429));
       }
     });
   }, 30_000);
