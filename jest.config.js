@@ -12,6 +12,6 @@ export default {
   },
   globalSetup: '<rootDir>/test/support/global-setup.js',
   testTimeout: 30_000,
-  // Most tests wait for events more than they compute: three at once use two cores better than two.
-  maxWorkers: 3,
+  // Most tests wait for events more than they compute: two at once use two cores better than one, and three make deadlines late.
+  maxWorkers: 2,
 };
