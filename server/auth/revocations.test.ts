@@ -252,10 +252,51 @@ describe('an instance', () => {
     expect(store.kept.size).toBe(1);
   });
 
-  it('takes no more than it can keep for the database', async () => {
-    const one = await instance();
+  it('takes no more than it can keep for the database; what is more counts everywhere all the same', async () => {
+    const [one, other] = [await instance(), await instance()];
     store.isAway = true;
     for (let number = 0; number < 1000; number += 1) await one.revoke([endOf('login', String(number))]);
-    await expect(one.revoke([endOf('login', 'more')])).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await expect(one.revoke([endOf('login', 'login')])).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    expect(one.isRevoked(identity())).toBe(true);
+    expect(other.isRevoked(identity())).toBe(true);
+    store.calls.length = 0;
+    // It does not answer: one try tells that.
+    await expect(one.writePending()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    expect(store.calls).toEqual(['revoke']);
+  });
+
+  it('tells the database what the feed had from an instance that is no more', async () => {
+    const [one, other] = [await instance(), await instance()];
+    store.isAway = true;
+    await one.revoke([endOf('login', 'of one'), endOfUser()]);
+    store.isAway = false;
+    await other.announce([endOf('login', 'of other')]);
+    await other.readStore();
+    // It may be on its way.
+    expect(store.kept.size).toBe(0);
+    clock = 10_000;
+    await other.readStore();
+    expect([...store.kept.keys()]).toEqual(['login of one', 'user user']);
+    store.calls.length = 0;
+    clock = 20_000;
+    await other.readStore();
+    expect(store.calls).not.toContain('revoke');
+  });
+
+  it('tells the database nothing that it has', async () => {
+    const [one, other] = [await instance(), await instance()];
+    await one.revoke([endOf('login', 'login'), endOfUser(NOW)]);
+    await other.readStore();
+    store.calls.length = 0;
+    clock = 20_000;
+    await other.readStore();
+    expect(store.calls).not.toContain('revoke');
+    // The record has an earlier word about this user.
+    store.isAway = true;
+    await one.revoke([endOfUser(NOW + 5)]);
+    store.isAway = false;
+    clock = 40_000;
+    await other.readStore();
+    expect(store.calls).toContain('revoke');
   });
 });

@@ -3,6 +3,7 @@ import type { Identity } from './identity.ts';
 import { createPoll, type Poll } from './poll.ts';
 import type { AccountStore, Revocation, RevocationFeed } from './ports.ts';
 import { RevocationCopy } from './revocation-copy.ts';
+import { UnrecordedRevocations } from './unrecorded-revocations.ts';
 
 /** Contract: a revoked token works for 5 s at most when nothing is pushed. A reading and its deadline fit into that. */
 const FRESH_MS = 5000;
@@ -48,6 +49,7 @@ export class Revocations {
   readonly #copy: RevocationCopy;
   readonly #listeners = new Set<(revocations: readonly Revocation[]) => void>();
   readonly #pending = new Set<Pending>();
+  readonly #unrecorded = new UnrecordedRevocations();
   readonly #polls: readonly Poll[];
   #storeSince: number | null = null;
   #feedSince: number | null = null;
@@ -70,7 +72,7 @@ export class Revocations {
       poll(PENDING_POLL_MS, () => this.writePending()),
       poll(EXPIRE_MS, () => this.#copy.expire(options.now())),
     ];
-    options.feed.onPublished((revocations) => this.#apply(revocations));
+    options.feed.onPublished((revocations) => this.#heard(revocations));
   }
 
   /** Resolves when all that counts is known. */
@@ -133,9 +135,6 @@ export class Revocations {
     revocations: readonly Revocation[],
     write: () => Promise<unknown> = () => this.#options.store.revoke(revocations),
   ): Promise<'stored' | 'kept'> {
-    if (this.#pending.size >= MOST_PENDING) {
-      throw new TandemError('UNAVAILABLE', 'Too many revocations wait for the database: try again later.');
-    }
     this.#apply(revocations);
     this.#tellMade(revocations);
     const [stored, published] = await Promise.allSettled([write(), this.#options.feed.publish(revocations)]);
@@ -144,6 +143,10 @@ export class Revocations {
       return 'stored';
     }
     this.#options.onFault(stored.reason);
+    if (this.#pending.size >= MOST_PENDING) {
+      const detail = 'Too many revocations wait for the database: repeat this one later.';
+      throw new TandemError('UNAVAILABLE', detail, { cause: stored.reason });
+    }
     this.#pending.add({ revocations, write });
     if (published.status === 'fulfilled' && published.value) return 'kept';
     throw new TandemError('UNAVAILABLE', 'The revocation could not be stored: repeat it.', { cause: stored.reason });
@@ -171,12 +174,22 @@ export class Revocations {
     for (let more = true; more;) {
       const page = await this.#options.store.revocations(this.#storeSince, PAGE);
       this.#apply(page.revocations);
+      this.#unrecorded.confirm(page.revocations);
       if (page.more && page.asOf === this.#storeSince) throw new RangeError('Revocations do not end where they began');
       this.#storeSince = page.asOf;
       more = page.more;
     }
     this.#storeReadAt = startedAt;
     this.#coveredEpoch = epoch;
+    await this.#record(startedAt);
+  }
+
+  /** Whoever took them may be gone, and the feed may lose what it holds. */
+  async #record(at: number): Promise<void> {
+    const due = this.#unrecorded.due(at, this.#options.now());
+    if (due.length === 0) return;
+    await this.#options.store.revoke(due);
+    this.#unrecorded.confirm(due);
   }
 
   /** A round of its poll. */
@@ -190,7 +203,7 @@ export class Revocations {
       // What nobody else has by now.
       for (const { revocations } of this.#pending) await this.#options.feed.publish(revocations);
     }
-    this.#apply(reading.revocations);
+    this.#heard(reading.revocations);
     this.#feedSince = reading.asOf;
     this.#feedReadAt = startedAt;
     if (this.#feedEpoch !== this.#coveredEpoch) await this.readStore();
@@ -205,8 +218,9 @@ export class Revocations {
         if (pending.revocations.some(({ expiresAt }) => expiresAt > now)) await pending.write();
         this.#pending.delete(pending);
       } catch (error) {
-        // One that the database does not take keeps nobody else's from it.
         failure = error instanceof Error ? error : new Error(String(error));
+        // One that the database does not take keeps nobody else's from it; one that does not answer takes none.
+        if (error instanceof TandemError && error.code === 'UNAVAILABLE') break;
       }
     }
     if (failure !== null) throw failure;
@@ -216,9 +230,15 @@ export class Revocations {
     for (const revocation of revocations) this.#options.onMade?.(revocation);
   }
 
-  #apply(revocations: readonly Revocation[]): void {
+  /** From the feed. */
+  #heard(revocations: readonly Revocation[]): void {
+    this.#unrecorded.note(this.#apply(revocations), this.#monotonic());
+  }
+
+  /** Gives those that are news here. */
+  #apply(revocations: readonly Revocation[]): readonly Revocation[] {
     const news = this.#copy.apply(revocations, this.#options.now());
-    if (news.length === 0) return;
+    if (news.length === 0) return news;
     for (const listener of this.#listeners) {
       try {
         listener(news);
@@ -227,5 +247,6 @@ export class Revocations {
         this.#options.onFault(error);
       }
     }
+    return news;
   }
 }
