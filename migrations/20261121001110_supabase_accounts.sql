@@ -66,6 +66,15 @@ as $$
   ) found
 $$;
 
+create or replace function tandem_login_ends_at(of_login uuid, at_time bigint) returns json
+language sql stable
+as $$
+  select coalesce(json_agg(row_to_json(found)), '[]') from (
+    select (extract(epoch from expires_at) * 1000)::bigint as "endsAt"
+    from logins where id = of_login and ended_at is null and expires_at > to_timestamp(at_time / 1000.0)
+  ) found
+$$;
+
 create or replace function tandem_end_logins(
   owner uuid, chosen uuid[], keep uuid, reason text, moment bigint, revoked_until bigint
 ) returns json
@@ -275,7 +284,7 @@ begin
     select p.oid from pg_proc p
     where p.pronamespace = format('%I', current_schema())::regnamespace and p.proname = any (array[
       'tandem_register_user', 'tandem_find_by_email', 'tandem_find_user', 'tandem_count_users', 'tandem_begin_login',
-      'tandem_refresh_login', 'tandem_logins', 'tandem_end_logins', 'tandem_change_password', 'tandem_delete_user',
+      'tandem_refresh_login', 'tandem_logins', 'tandem_login_ends_at', 'tandem_end_logins', 'tandem_change_password', 'tandem_delete_user',
       'tandem_revoke_tokens', 'tandem_changed_revocations', 'tandem_enqueue_mail', 'tandem_take_mails',
       'tandem_settle_mails', 'tandem_count_mails', 'tandem_sessions', 'tandem_seats_of_user',
       'tandem_find_by_key', 'tandem_open_heads', 'tandem_closed_among', 'tandem_find_server_send', 'tandem_recent_sends'

@@ -86,6 +86,15 @@ export class MemoryAccounts implements AccountStore {
     );
   }
 
+  loginEndsAt(loginId: string, now: number): Promise<number | null> {
+    return this.#answer('loginEndsAt', () => {
+      const login = this.#logins.get(loginId);
+      const ends = [...this.#tokens.values()].filter((token) => token.loginId === loginId);
+      const endsAt = Math.max(0, ...ends.map(({ expiresAt }) => expiresAt));
+      return login === undefined || login.isEnded || endsAt <= now ? null : endsAt;
+    });
+  }
+
   endLogins(request: EndLoginsRequest): Promise<string[]> {
     return this.#answer('endLogins', () => this.#end(request));
   }

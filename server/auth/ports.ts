@@ -116,6 +116,8 @@ export interface AccountStore {
   refreshLogin(request: RefreshRequest): Promise<RefreshResult>;
   /** Those that have neither ended nor expired, the last used first, at most `limit`. */
   logins(userId: string, now: number, limit: number): Promise<Login[]>;
+  /** Until when the login lasts unless it is used again; null when it has ended, or is none. */
+  loginEndsAt(loginId: string, now: number): Promise<number | null>;
   /** Revokes the access tokens of the logins too. Gives those that ended now. */
   endLogins(request: EndLoginsRequest): Promise<string[]>;
   /** Null when the password is another by now; else the logins that ended. */

@@ -90,10 +90,7 @@ export async function openIdentity(parts: IdentityParts): Promise<IdentityRoom> 
       authenticate: (token) => authenticator.authenticate(token),
       ensureCounts: (identity) => authenticator.ensureCounts(identity),
       isRevoked: (identity) => revocations.isNamed(identity),
-      loginEndsAt: async (identity) => {
-        const own = (await accounts.logins(identity)).find(({ current }) => current);
-        return own === undefined ? null : own.lastUsedAt + refreshTtlMs;
-      },
+      loginEndsAt: async ({ loginId }) => (loginId === null ? null : store.loginEndsAt(loginId, now())),
     },
     stop: () => revocations.stop(),
   };

@@ -30,6 +30,7 @@ const PARAMETERS = new Map<string, readonly string[]>([
   ['begin_login', ['login', 'of_user', 'known_hash']],
   ['refresh_login', ['used']],
   ['logins', ['of_user', 'at_time', 'most']],
+  ['login_ends_at', ['of_login', 'at_time']],
   ['end_logins', ['owner', 'chosen', 'keep', 'reason', 'moment', 'revoked_until']],
   ['change_password', ['owner', 'known_hash', 'next_hash', 'keep', 'moment', 'revoked_until']],
   ['delete_user', ['subject', 'moment', 'revoked_until']],

@@ -19,6 +19,7 @@ export function accountCalls(accounts: AccountStore): Calls {
     ['beginLogin', () => accounts.beginLogin(newLogin(userId), '$argon2id$1')],
     ['refreshLogin', () => accounts.refreshLogin(refreshOf('token'))],
     ['logins', () => accounts.logins(userId, 0, 1)],
+    ['loginEndsAt', () => accounts.loginEndsAt(userId, 0)],
     ['endLogins', () => accounts.endLogins(end)],
     ['changePassword', () => accounts.changePassword(change)],
     ['deleteUser', () => accounts.deleteUser(userId, 0, 1)],

@@ -80,6 +80,10 @@ export function keepingLogins(suite: Suite): void {
     expect((await accounts.logins(account.id, NOW + 10, 2)).map(({ id }) => id)).toEqual([login.id, tablet.id]);
     expect(await loginIds(accounts, account.id, NOW + DAY)).toEqual([login.id, phone.id]);
     expect(await loginIds(accounts, account.id, NOW + 8 * DAY)).toEqual([]);
+    expect(await accounts.loginEndsAt(tablet.id, NOW + DAY - 1)).toBe(NOW + DAY);
+    for (const id of [tablet.id, lost.id, randomUUID(), 'no id']) {
+      expect(await accounts.loginEndsAt(id, NOW + DAY)).toBeNull();
+    }
   });
 
   it('ends all logins that began until then, and none that began since', async () => {

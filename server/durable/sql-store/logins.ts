@@ -63,6 +63,18 @@ export async function logins(queries: Queries, userId: string, now: number, limi
   return isUuid(userId) ? await queries.query<Login>(LOGINS, [userId, now, limit]) : [];
 }
 
+const LOGIN_ENDS_AT = {
+  name: 'login_ends_at',
+  text: `
+    select (extract(epoch from expires_at) * 1000)::bigint as "endsAt"
+    from logins where id = $1 and ended_at is null and expires_at > to_timestamp($2 / 1000.0)`,
+};
+
+export async function loginEndsAt(queries: Queries, loginId: string, now: number): Promise<number | null> {
+  const rows = isUuid(loginId) ? await queries.query<{ endsAt: number }>(LOGIN_ENDS_AT, [loginId, now]) : [];
+  return rows[0]?.endsAt ?? null;
+}
+
 const END_LOGINS = { name: 'end_logins', text: 'select end_logins($1, $2, $3, $4, $5, $6) as id' };
 
 export async function endLogins(queries: Queries, request: EndLoginsRequest): Promise<string[]> {

@@ -61,7 +61,7 @@ export function accountRoutes({ accounts, signOut }: AccountRouteOptions): ApiRo
       summary: 'A new pair of tokens for a refresh token, which counts for another 10 s',
       who: 'stranger',
       // A right token is no guess: devices behind one address would sign each other out.
-      tier: 'auth_misses',
+      tier: 'caller_and_misses',
       body: z.strictObject({ refreshToken: z.string().min(1).max(1024) }),
       answer: z.object(pairShape),
       errors: ['UNAUTHENTICATED'],

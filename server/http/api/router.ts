@@ -17,7 +17,7 @@ export interface ApiRouterOptions {
   log: RequestLog;
 }
 
-const TIERS_OF_CREDENTIALS: ReadonlySet<Tier> = new Set<Tier>(['auth', 'auth_misses']);
+const TIERS_OF_CREDENTIALS: ReadonlySet<Tier> = new Set<Tier>(['auth', 'caller_and_misses']);
 const WRONG_CREDENTIALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['UNAUTHENTICATED', 'INVALID_CREDENTIALS']);
 /** Nothing was tried, or nobody can tell what came of it. */
 const VOID: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['INVALID_PAYLOAD', 'UNAVAILABLE', 'INTERNAL']);

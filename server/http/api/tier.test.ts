@@ -54,21 +54,22 @@ describe('a request with credentials', () => {
   });
 
   it('that can only be right or made up counts when it is wrong', async () => {
-    const answers = await Promise.all(Array.from({ length: 50 }, () => request('auth_misses', 'answered')));
+    const answers = await Promise.all(Array.from({ length: 50 }, () => request('caller_and_misses', 'answered')));
     expect(new Set(answers)).toEqual(new Set(['taken']));
-    expect([headers.getHeader('X-RateLimit-Limit'), headers.getHeader('RateLimit-Policy')]).toEqual([
-      5,
-      '"auth";q=5;w=900',
-    ]);
-    expect(new Set(await times(5, 'auth_misses', 'failed'))).toEqual(new Set(['taken']));
+    // It is a request as any other, and counted apart from them.
+    expect(headers.getHeader('RateLimit')).toBe('"general";r=50;t=900');
+    await times(100, 'caller', 'answered');
+    expect(new Set(await times(5, 'caller_and_misses', 'failed'))).toEqual(new Set(['taken']));
     expect(headers.getHeader('RateLimit')).toBe('"auth";r=0;t=900');
     // It is the same limit, and blocks from here on.
     now += 800_000;
-    expect(await request('auth_misses', 'answered')).toBe('RATE_LIMITED');
+    expect(await request('caller_and_misses', 'answered')).toBe('RATE_LIMITED');
     now += 100_000;
     expect(await request('auth', 'answered')).toBe('RATE_LIMITED');
     now += 800_000;
-    expect(await request('auth_misses', 'answered')).toBe('taken');
+    expect(await times(100, 'caller_and_misses', 'answered')).toEqual(Array.from({ length: 100 }, () => 'taken'));
+    expect(await request('caller_and_misses', 'answered')).toBe('RATE_LIMITED');
+    expect(headers.getHeader('RateLimit')).toBe('"general";r=0;t=900');
   });
 });
 

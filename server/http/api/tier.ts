@@ -6,10 +6,10 @@ import { rateLimited } from '../../sessions/refusals.ts';
 import type { Caller } from './caller.ts';
 
 /**
- * Which limit the requests of a route count for; `caller`: the one of who calls. `auth_misses`: the same limit as `auth`,
- * for what fails alone.
+ * Which limit the requests of a route count for; `caller`: the one of who calls. `caller_and_misses`: that one, and what
+ * fails counts for the limit of `auth` as well.
  */
-export type Tier = 'auth' | 'auth_misses' | 'caller' | 'none';
+export type Tier = 'auth' | 'caller_and_misses' | 'caller' | 'none';
 
 export interface TierOptions {
   limits: Limits;
@@ -41,33 +41,29 @@ export function createCountRequest({ limits, rules, now }: TierOptions): CountRe
       setHeaders(response, request, { ...counted, remaining: counted.remaining + 1 }, now());
     };
   };
+  const ruled = (name: LimitName, bucket: string) => limitRequests(rules, [[name, bucket]])[0];
   return async (response, tier, caller) => {
-    const [name, bucket] = bucketOf(tier, caller);
-    const [found] = name === null ? [] : limitRequests(rules, [[name, bucket]]);
-    if (found === undefined) return nothing;
-    const request = scopedTo(found, caller);
-    if (tier === 'auth') return count(response, request);
-    if (tier === 'caller') {
-      await count(response, request);
-      // It was a request, however it ends.
-      return nothing;
-    }
+    if (tier === 'none') return nothing;
+    const guesses = tier === 'caller' ? undefined : ruled('auth', caller.ip.bucket);
+    if (tier === 'auth') return guesses === undefined ? nothing : count(response, guesses);
     // Counted before it is known to be right, several at once from behind one address would be refused, and block it.
-    if ((await limits.waitOf(request)) > 0) await (await count(response, request))('void');
-    response.setHeader('RateLimit-Policy', policyOf(request));
-    response.setHeader('X-RateLimit-Limit', request.info.points);
+    if (guesses !== undefined && (await limits.waitOf(guesses)) > 0) await (await count(response, guesses))('void');
+    const request = ruled(...bucketOf(tier, caller));
+    // It was a request, however it ends.
+    if (request !== undefined) await count(response, scopedTo(request, caller));
+    if (guesses === undefined) return nothing;
     return async (end) => {
-      if (end === 'failed') await count(response, request);
+      if (end === 'failed') await count(response, guesses);
     };
   };
 }
 
 const nothing: SettleRequest = () => Promise.resolve();
 
-function bucketOf(tier: Tier, { ip, identity, keyName }: Caller): [LimitName | null, string] {
-  if (tier === 'none') return [null, ''];
-  if (tier !== 'caller') return ['auth', ip.bucket];
+function bucketOf(tier: Tier, { ip, identity, keyName }: Caller): [LimitName, string] {
   if (keyName !== null) return ['api', keyName];
+  // Apart: whoever asks much from behind the same address must not keep others from going on.
+  if (tier === 'caller_and_misses') return ['general', `credentials ${ip.bucket}`];
   return ['general', identity === null ? ip.bucket : userBucket(identity.userId)];
 }
 
