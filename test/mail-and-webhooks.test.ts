@@ -4,6 +4,7 @@ import { Webhook } from 'standardwebhooks';
 import type { Session } from '../protocol/session.ts';
 import { Api, PASSWORD } from './support/api.ts';
 import { Client } from './support/client.ts';
+import { stageInstances, stageStores } from './support/instances-stage.ts';
 import { parseMail, partsOf } from './support/mime.ts';
 import { startMailServer, type MailServer } from './support/mail-server.ts';
 import { startServer, type RunningServer } from './support/server.ts';
@@ -113,20 +114,21 @@ describe('an invitation', () => {
   });
 });
 
-describe('a webhook', () => {
-  function signed(body: object, { secret = SECRET, at = new Date(), id = `msg_${randomUUID()}` } = {}) {
-    const text = JSON.stringify(body);
-    return {
-      body,
-      headers: {
-        'webhook-id': id,
-        'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
-        'webhook-signature': new Webhook(secret).sign(id, at, text),
-      },
-    };
-  }
-  const path = '/api/v1/webhooks/auth';
+function signed(body: object, { secret = SECRET, at = new Date(), id = `msg_${randomUUID()}` } = {}) {
+  const text = JSON.stringify(body);
+  return {
+    body,
+    headers: {
+      'webhook-id': id,
+      'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
+      'webhook-signature': new Webhook(secret).sign(id, at, text),
+    },
+  };
+}
 
+const path = '/api/v1/webhooks/auth';
+
+describe('a webhook', () => {
   it('ends what it says has ended', async () => {
     const ann = await api.register(`${randomUUID()}@example.com`);
     for (const type of ['user.logged_out', 'user.password_changed']) {
@@ -160,5 +162,42 @@ describe('a webhook', () => {
     }
     await api.ok('GET', '/api/v1/auth/me', { token: ann.accessToken });
     expect((await api.call('POST', path, signed({ type: 'something.else', data: {} }))).status).toBe(204);
+  });
+});
+
+describe('a webhook that is brought to two instances', () => {
+  const stores = stageStores({});
+  const instances = stageInstances(stores, {
+    count: 2,
+    env: { WEBHOOK_SECRET: SECRET, JWT_SECRET: 'the-same-for-both-and-long-enough-to-be-one' },
+  });
+
+  it('has no other effect the second time, and is answered alike', async () => {
+    const [first, second] = instances.urls.map((url) => new Api(url));
+    if (first === undefined || second === undefined) throw new Error('two instances');
+    const ann = await first.register(`${randomUUID()}@example.com`);
+    const userId = ann.user.id;
+    for (const type of ['user.logged_out', 'user.password_changed']) {
+      const { accessToken } = await first.login(ann.user.email);
+      // A whole second would stand for all of it.
+      const happenedAt = Math.max(Date.now(), Math.floor(Date.now() / 1000) * 1000 + 1);
+      const event = { type, timestamp: new Date(happenedAt).toISOString(), data: { userId } };
+      const delivery = signed(event);
+      expect((await first.call('POST', path, delivery)).status).toBe(204);
+      expect((await first.refusal('GET', '/api/v1/auth/me', { token: accessToken }))[0]).toBe(401);
+      const since = await second.login(ann.user.email);
+      // A recording of it, and its sender who brings it again.
+      for (const again of [delivery, signed(event, { id: delivery.headers['webhook-id'] })]) {
+        for (const api of [second, first]) expect((await api.call('POST', path, again)).status).toBe(204);
+      }
+      for (const api of [first, second]) await api.ok('GET', '/api/v1/auth/me', { token: since.accessToken });
+      await second.ok('POST', '/api/v1/auth/refresh', { body: { refreshToken: since.refreshToken } });
+    }
+    const gone = signed({ type: 'user.deleted', timestamp: new Date().toISOString(), data: { userId } });
+    for (const api of [first, second, first]) expect((await api.call('POST', path, gone)).status).toBe(204);
+    // The address is free for somebody else, whom the recording does not concern.
+    const next = await second.register(ann.user.email);
+    for (const api of [first, second]) expect((await api.call('POST', path, gone)).status).toBe(204);
+    await first.ok('GET', '/api/v1/auth/me', { token: next.accessToken });
   });
 });

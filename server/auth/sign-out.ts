@@ -87,11 +87,14 @@ export class SignOut {
     });
   }
 
-  /** As `endUser`, and the account goes, if it is one of ours. */
-  async deleteUser(subject: string): Promise<void> {
+  /**
+   * As `endUser`, and the account goes, if it is one of ours. Its id is never given again: nothing of it is spared, also
+   * of what began since.
+   */
+  async deleteUser(subject: string, until = this.#options.now()): Promise<void> {
     const { store, terms, now } = this.#options;
     const user = spelledAsOurs(subject);
-    const moment = now();
+    const moment = isUuid(user) ? now() : until;
     const end = terms.ofUser(user, moment);
     await this.#keep(end, () => store.deleteUser(user, moment, end.expiresAt));
     await this.#options.cache.invalidate('user', user);

@@ -27,13 +27,19 @@ export function webhookKeys(secret: string): Buffer[] {
   return keys;
 }
 
-/** The id of a message that one of the keys signed within the last minutes; or, as text for the log, why it is refused. */
+export interface VerifiedWebhook {
+  readonly id: string;
+  /** When it was signed at the latest, in Unix milliseconds: senders count in seconds. */
+  readonly signedBy: number;
+}
+
+/** A message that one of the keys signed within the last minutes; or, as text for the log, why it is refused. */
 export function verifyWebhook(
   keys: readonly Buffer[],
   headers: SignedHeaders,
   rawBody: Buffer,
   now: number,
-): { readonly id: string } | string {
+): VerifiedWebhook | string {
   const { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': signatures } = headers;
   if (typeof id !== 'string' || typeof timestamp !== 'string' || typeof signatures !== 'string') return 'headers';
   if (!ID.test(id) || !/^\d{1,12}$/.test(timestamp)) return 'headers';
@@ -48,5 +54,5 @@ export function verifyWebhook(
       if (signature.length === expected.length && timingSafeEqual(signature, expected)) isSigned = true;
     }
   }
-  return isSigned ? { id } : 'signature';
+  return isSigned ? { id, signedBy: Number(timestamp) * 1000 + 999 } : 'signature';
 }

@@ -22,16 +22,13 @@ describe('a webhook', () => {
   const moments: (number | null)[] = [];
 
   function webhookOf(secret: string | null = SECRET): Webhook {
-    const effect = (name: string) => (subject: string) => {
+    const effect = (name: string) => (subject: string, until?: number) => {
+      moments.push(until ?? null);
       if (failure !== null) return Promise.reject(failure);
       effects.push(`${name} ${subject}`);
       return Promise.resolve();
     };
-    const endUser = (subject: string, until?: number) => {
-      moments.push(until ?? null);
-      return effect('end')(subject);
-    };
-    const signOut = { endUser, deleteUser: effect('delete') };
+    const signOut = { endUser: effect('end'), deleteUser: effect('delete') };
     return new Webhook({ secret, signOut, now: () => now, onRefused: (reason) => refused.push(reason) });
   }
 
@@ -62,23 +59,35 @@ describe('a webhook', () => {
     expect(effects).toEqual([effect]);
   });
 
-  it('that comes late ends what began before it happened, and one that just happened everything', async () => {
-    moments.length = 0;
-    const webhook = webhookOf();
-    const told = (timestamp: unknown) => ({ ...event('user.logged_out'), timestamp });
+  it('ends what began before it happened, by its own word or by its signature, whenever and wherever it comes', async () => {
+    now += 250;
     const tenMinutesAgo = now - 600_000;
-    const timestamps = [
-      new Date(tenMinutesAgo).toISOString(),
-      new Date(now - 900).toISOString(),
-      'yesterday',
-      7,
-      undefined,
+    const told: [unknown, number][] = [
+      [new Date(tenMinutesAgo).toISOString(), tenMinutesAgo],
+      [new Date(now - 30).toISOString(), now - 30],
+      // Seconds are whole ones.
+      ['2027-01-15T07:59:59Z', START - 1],
+      // It says nothing, or what can't be: not after it was signed, which is a time in seconds.
+      ...['yesterday', 7, undefined].map((timestamp): [unknown, number] => [timestamp, START + 999]),
+      [new Date(now + 600_000).toISOString(), START + 999],
     ];
-    timestamps.push(new Date(now + 600_000).toISOString());
-    for (const [index, timestamp] of timestamps.entries()) {
-      await deliver(webhook, signed(told(timestamp), { id: `msg_late_${index}` }));
+    for (const type of ['user.logged_out', 'user.password_changed', 'user.deleted']) {
+      const messages = told.map(([timestamp], index) =>
+        signed({ ...event(type), timestamp }, { id: `${type}_${index}`.replaceAll('.', '_') }),
+      );
+      // At first, again within the second and after four minutes: each time at an instance that knows of none.
+      for (const laterMs of [750, 4 * MINUTE]) {
+        now += laterMs;
+        moments.length = 0;
+        for (const message of messages) await deliver(webhookOf(), message);
+        expect(moments).toEqual(told.map(([, moment]) => moment));
+        now -= laterMs;
+      }
+      // Not before it is over: whoever signs in within the same second stays.
+      moments.length = 0;
+      await deliver(webhookOf(), messages[3] ?? signed({}));
+      expect(moments).toEqual([now]);
     }
-    expect(moments).toEqual([tenMinutesAgo, now, now, now, now, now]);
   });
 
   it('names its user in one of the ways that there are', async () => {

@@ -26,9 +26,6 @@ export interface WebhookOptions {
   readonly onRefused?: (reason: string) => void;
 }
 
-/** Lately: the clock of the sender, which may count in seconds, decides nothing. */
-const LATELY_MS = 60_000;
-
 const ENVELOPE = z.looseObject({
   type: z.string().min(1).max(128),
   timestamp: z.unknown().optional(),
@@ -71,7 +68,7 @@ export class Webhook {
       await known.done;
       return 'repeated';
     }
-    const done = this.#act(rawBody);
+    const done = this.#act(rawBody, verified.signedBy);
     this.#remember(verified.id, done);
     try {
       return await done;
@@ -82,29 +79,35 @@ export class Webhook {
   }
 
   /** Each effect is the same when it comes twice, at another instance too: what began since the event stays. */
-  async #act(rawBody: Buffer): Promise<WebhookOutcome> {
+  async #act(rawBody: Buffer, signedBy: number): Promise<WebhookOutcome> {
     const { signOut } = this.#options;
     const payload = parseBody(rawBody);
     const envelope = ENVELOPE.safeParse(payload);
     if (!envelope.success) throw invalid({ path: 'type', message: 'expected the type of an event' });
+    const moment = this.#momentOf(envelope.data.timestamp, signedBy);
     switch (envelope.data.type) {
       case 'user.deleted':
-        await signOut.deleteUser(userOf(envelope.data.data));
+        await signOut.deleteUser(userOf(envelope.data.data), moment);
         return 'done';
       case 'user.password_changed':
       case 'user.logged_out':
-        await signOut.endUser(userOf(envelope.data.data), this.#momentOf(envelope.data.timestamp));
+        await signOut.endUser(userOf(envelope.data.data), moment);
         return 'done';
       default:
         return 'ignored';
     }
   }
 
-  /** When it happened, if it says so and this is told late or again; else now. */
-  #momentOf(timestamp: unknown): number {
-    const now = this.#options.now();
-    const at = typeof timestamp === 'string' ? Date.parse(timestamp) : Number.NaN;
-    return at < now - LATELY_MS ? at : now;
+  /**
+   * When it happened, by its own word, else when it was signed: never when it came. So a recording, or a repeat of the
+   * sender's, ends nothing that began since, at whichever instance it comes, though none remembers what another one did.
+   */
+  #momentOf(timestamp: unknown, signedBy: number): number {
+    const told = typeof timestamp === 'string' ? Date.parse(timestamp) : Number.NaN;
+    // A whole second is one of a clock that counts in seconds: all of it.
+    const at = Number.isNaN(told) ? signedBy : told % 1000 === 0 ? told + 999 : told;
+    // What is still to come would keep the next login out, too.
+    return Math.min(at, signedBy, this.#options.now());
   }
 
   #remember(id: string, done: Promise<WebhookOutcome>): void {

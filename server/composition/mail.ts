@@ -1,5 +1,7 @@
 /** Builds what invites by mail. A part of the composition root. */
 import { v7 as uuidv7 } from 'uuid';
+import { TandemError } from '../../protocol/errors.ts';
+import type { Session } from '../../protocol/session.ts';
 import type { Backbone } from '../backbone/backbone.ts';
 import type { Config } from '../config.ts';
 import type { OpenDurable } from '../durable/open-durable.ts';
@@ -8,11 +10,13 @@ import { InvitationService } from '../mail/invitation-service.ts';
 import { createSmtpSender } from '../mail/smtp-sender.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import type { SessionDirectory } from '../sessions/session-directory.ts';
 
 export interface MailParts {
   config: Config;
   durable: OpenDurable;
   backbone: Backbone;
+  directory: Pick<SessionDirectory, 'look'>;
   logger: Logger;
   metrics: Metrics;
   onFault: (error: unknown) => void;
@@ -24,7 +28,7 @@ export interface MailRoom {
   readonly job: MailQueueJob | null;
 }
 
-export function createMail({ config, durable, backbone, logger, metrics, onFault }: MailParts): MailRoom {
+export function createMail({ config, durable, backbone, directory, logger, metrics, onFault }: MailParts): MailRoom {
   const { url, from } = config.mail;
   const { now, limits } = backbone;
   const queue = durable.mailQueue;
@@ -34,6 +38,7 @@ export function createMail({ config, durable, backbone, logger, metrics, onFault
       : createMailQueue({
           ...{ queue, now, metrics, logger },
           sender: createSmtpSender({ url, from }),
+          look: (sessionId) => lookOrNull(directory, sessionId),
           onError: onFault,
         });
   const invitations = new InvitationService({
@@ -45,4 +50,13 @@ export function createMail({ config, durable, backbone, logger, metrics, onFault
     onQueued: () => job?.wake(),
   });
   return { invitations, job };
+}
+
+async function lookOrNull(directory: Pick<SessionDirectory, 'look'>, sessionId: string): Promise<Session | null> {
+  try {
+    return await directory.look(sessionId);
+  } catch (error) {
+    if (error instanceof TandemError && error.code === 'SESSION_NOT_FOUND') return null;
+    throw error;
+  }
 }

@@ -286,9 +286,13 @@ describe.each(SQL_DATABASES)('accounts and mails, %s', (kind) => {
     expect(await call('select status from mail_queue where id = $1', [third])).toEqual([{ status: 'waiting' }]);
     await settle({ id: third, attempts: 2, status: 'dead', error: '550 no' });
     expect(await take(NOW + DAY)).toEqual([{ id: second, attempts: 2 }]);
-    const stored = await call('select status, content from mail_queue where id = any ($1) order by due_at', [mails]);
+    const stored = await call('select status, recipient, content from mail_queue where id = any ($1)', [mails]);
     expect(stored.map(({ status }) => status).sort()).toEqual(['dead', 'sent', 'waiting']);
-    expect(stored.find(({ status }) => status === 'sent')?.['content']).toBeNull();
+    // What is settled says to whom and what no more, however it ended; and can't be made to.
+    for (const status of ['sent', 'dead']) expect(stored).toContainEqual({ status, recipient: null, content: null });
+    await expect(call(`update mail_queue set recipient = 'ada@example.org' where status = 'dead'`, [])).rejects.toThrow(
+      /mail_queue_emptied/,
+    );
   });
 
   it.each(['ada@example.org,bob@example.org', 'Ada <ada@example.org>', 'ada@example.org\nBcc: x@y.z', 'a@b@c', 'ada'])(

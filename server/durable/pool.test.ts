@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startBreakableProxy, type BreakableProxy } from '../../test/support/breakable-proxy.ts';
 import { copyDataDirectory, type DataDirectory } from '../../test/support/data-directory.ts';
 import { eventually } from '../../test/support/eventually.ts';
+import { Stopwatch } from '../../test/support/stopwatch.ts';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from './embedded.ts';
 import { createPool, type PoolOptions } from './pool.ts';
 
@@ -44,7 +45,7 @@ describe('pool', () => {
     ]);
     for (const [, seconds] of told) {
       expect(seconds).toBeGreaterThan(0);
-      expect(seconds).toBeLessThan(2);
+      expect(seconds).toBeLessThan(10);
     }
   });
 
@@ -64,11 +65,11 @@ describe('pool', () => {
 
   it('rejects, at once and each time, while there is no server', async () => {
     const nowhere = createPool({ ...postgres.connection, host: `${proxy.host}/nowhere` }, { max: 2 });
-    const startedAt = performance.now();
+    const watch = new Stopwatch();
     for (let attempt = 0; attempt < 5; attempt += 1) {
       await expect(nowhere.query({ name: 'one', text: 'select 1' }, [])).rejects.toThrow(/ENOENT/);
     }
-    expect(performance.now() - startedAt).toBeLessThan(1500);
+    expect(watch.stop()).toBeLessThan(1500);
     await nowhere.end();
   });
 });

@@ -1,10 +1,12 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { v7 as uuidv7 } from 'uuid';
+import type { Participant } from '../../protocol/session.ts';
 import { eventually } from '../../test/support/eventually.ts';
 import { startMailServer, type MailServer } from '../../test/support/mail-server.ts';
 import { openSqlDatabase, type SqlDatabase } from '../../test/support/sql-database.ts';
 import { createPool, type Pool } from '../durable/pool.ts';
 import { createSqlMailQueue } from '../durable/sql-store.ts';
+import type { InvitingSession } from '../mail/joinable-code.ts';
 import { createSmtpSender } from '../mail/smtp-sender.ts';
 import type { MailQueue } from '../sessions/mail-queue.ts';
 import { createMailQueue, delayOf, type MailQueueJob, type MailQueueOptions } from './mail-queue.ts';
@@ -12,6 +14,12 @@ import { createMailQueue, delayOf, type MailQueueJob, type MailQueueOptions } fr
 const START = 1_800_000_000_000;
 const MINUTE = 60_000;
 const DEADLINE_MS = 15_000;
+const CODE = 'BCD234';
+
+const PARTICIPANT: Participant = {
+  ...{ id: 'p', role: 'guest', name: null, userId: null, presence: 'online', state: 'active' },
+  ...{ joinedAt: '', joinedSeq: 0, delivered: 0, read: 0 },
+};
 
 describe('the mail queue', () => {
   let database: SqlDatabase;
@@ -20,8 +28,9 @@ describe('the mail queue', () => {
   let server: MailServer;
   let now: number;
   let outcomes: string[];
-  let dead: string[];
-  let logged: unknown[];
+  let logged: Record<string, unknown>[];
+  /** What sessions look like by now; those that are not named can be joined by the code of every test. */
+  let sessions: Map<string, InvitingSession | Error | null>;
   let faults: unknown[];
   const jobs: MailQueueJob[] = [];
 
@@ -38,7 +47,8 @@ describe('the mail queue', () => {
   beforeEach(async () => {
     await database.client.query('delete from mail_queue');
     server = await startMailServer();
-    [now, outcomes, dead, logged, faults] = [START, [], [], [], []];
+    [now, outcomes, logged, faults] = [START, [], [], []];
+    sessions = new Map();
   });
   afterEach(async () => {
     for (const job of jobs.splice(0)) await job.stop();
@@ -50,11 +60,14 @@ describe('the mail queue', () => {
     const job = createMailQueue({
       queue,
       sender,
+      look,
       now: () => now,
       random: () => 0.5,
       metrics: { email: (outcome) => outcomes.push(outcome) },
-      logger: { info: (event, fields) => logged.push({ event, ...fields }) },
-      onDead: ({ reason }) => dead.push(reason),
+      logger: {
+        info: (event, fields) => logged.push({ event, ...fields }),
+        warn: (event, fields) => logged.push({ level: 'warn', event, ...fields }),
+      },
       onError: (error) => faults.push(error),
       ...more,
     });
@@ -63,22 +76,38 @@ describe('the mail queue', () => {
     return job;
   }
 
+  /** The id of a mail is that of its session. */
+  function look(sessionId: string): Promise<InvitingSession | null> {
+    const given = sessions.get(sessionId);
+    if (given instanceof Error) return Promise.reject(given);
+    return Promise.resolve(given === undefined ? joinable(sessionId) : given);
+  }
+  function joinable(id: string, more: Partial<InvitingSession> = {}): InvitingSession {
+    const codeExpiresAt = new Date(START + 15 * MINUTE).toISOString();
+    return {
+      ...{ id, code: CODE, codeExpiresAt, status: 'waiting', locked: false, capacity: 2, participants: [] },
+      ...more,
+    };
+  }
+
   async function put(recipient: string, codeExpiresAt = START + 15 * MINUTE): Promise<string> {
     const id = uuidv7();
-    const content = { code: 'BCD234', codeExpiresAt, origin: 'https://tandem.example', note: null };
+    const content = { code: CODE, codeExpiresAt, origin: 'https://tandem.example', note: 'until five' };
     await queue.enqueue({ ...{ id, sessionId: id, sender: 'u', recipient, content }, now: START, dueAt: START });
     return id;
   }
 
   interface Row {
     status: string;
+    recipient: string | null;
+    content: unknown;
     attempts: number;
     last_error: string | null;
     due_in: number;
   }
   async function row(id: string): Promise<Row> {
     const { rows } = await database.client.query<Row>(
-      `select status, attempts, last_error, (extract(epoch from due_at) * 1000 - $2)::float8 as due_in
+      `select status, recipient, content, attempts, last_error, (extract(epoch from due_at) * 1000 - $2)::float8 as due_in
        from mail_queue where id = $1`,
       [id, now],
     );
@@ -92,7 +121,7 @@ describe('the mail queue', () => {
     eventually(() => (faults.length > count ? Promise.resolve() : Promise.reject(new Error('no fault'))), DEADLINE_MS);
   const arrival = (to: string) => server.mails.next(`a mail to ${to}`, (mail) => mail.to.includes(to), DEADLINE_MS);
 
-  it('brings what waits, once, and says so without the address', async () => {
+  it('brings what waits, once, and says so', async () => {
     const ids = [];
     for (let count = 0; count < 5; count += 1) ids.push(await put(`anna${count}@example.org`));
     const job = jobOf();
@@ -102,6 +131,8 @@ describe('the mail queue', () => {
     expect(logged).toHaveLength(5);
     expect(logged[0]).toEqual({
       ...{ event: 'email_sent', sessionId: expect.any(String), attempt: 1, durationMs: expect.any(Number) },
+      // Masked by whoever writes it.
+      recipient: expect.stringMatching(/^anna\d@example\.org$/),
     });
     expect(job.status()).toBe('ok');
     expect(faults).toEqual([]);
@@ -139,7 +170,62 @@ describe('the mail queue', () => {
     await becomes(late, { status: 'dead', last_error: 'expired: RCPT TO 451' });
     expect(server.mails.all).toEqual([]);
     expect(outcomes).toEqual(['failed', 'failed', 'failed']);
-    expect(dead.sort()).toEqual(['RCPT TO 550 5.1.1', 'expired', 'expired: RCPT TO 451']);
+    const told = logged.map(({ level, event, recipient, reason }) => [level, event, recipient, reason]);
+    expect(told.sort()).toEqual([
+      ['warn', 'email_failed', 'gone@example.org', 'RCPT TO 550 5.1.1'],
+      ['warn', 'email_failed', 'late@example.org', 'expired: RCPT TO 451'],
+      ['warn', 'email_failed', 'old@example.org', 'expired'],
+    ]);
+    // Whom they would have gone to, and what they said, is kept no longer.
+    for (const id of [gone, expired, late]) expect(await row(id)).toMatchObject({ recipient: null, content: null });
+  });
+
+  it('sends no invitation whose code leads nowhere by now', async () => {
+    const participants = [PARTICIPANT, PARTICIPANT];
+    const ends: [string, (id: string) => InvitingSession | null][] = [
+      ['session_closed', (id) => joinable(id, { status: 'closed', code: null, codeExpiresAt: null })],
+      ['session_full', (id) => joinable(id, { status: 'paired', code: null, codeExpiresAt: null, participants })],
+      ['session_locked', (id) => joinable(id, { locked: true, code: null, codeExpiresAt: null })],
+      ['code_dead', (id) => joinable(id, { code: null, codeExpiresAt: null })],
+      // After a kick, or reopened.
+      ['code_replaced', (id) => joinable(id, { code: 'XYZ789' })],
+      ['no_such_session', () => null],
+    ];
+    const ids: string[] = [];
+    for (const [reason, end] of ends) {
+      const id = await put(`${reason}@example.org`);
+      sessions.set(id, end(id));
+      ids.push(id);
+    }
+    jobOf();
+    for (const [index, [reason]] of ends.entries()) {
+      await becomes(ids[index] ?? '', { status: 'withdrawn', last_error: reason, recipient: null, content: null });
+    }
+    expect(server.recipients.all).toEqual([]);
+    expect(await queue.counts()).toEqual({ waiting: 0, dead: 0 });
+    // Nobody has to act: it is no failure.
+    expect(outcomes).toEqual([]);
+    const told = logged.map(({ level, event, reason }) => [level, event, reason]);
+    expect(told.sort()).toEqual(ends.map(([reason]) => [undefined, 'email_withdrawn', reason]).sort());
+  });
+
+  it('looks at the session before each attempt, and sends nothing while it can not', async () => {
+    server.judge(() => ({ code: 451, message: 'greylisted' }));
+    const [greylisted, unknown] = [await put('anna@example.org'), await put('bert@example.org')];
+    sessions.set(unknown, new Error('away'));
+    const job = jobOf();
+    await becomes(greylisted, { status: 'waiting', attempts: 1, last_error: 'RCPT TO 451' });
+    await becomes(unknown, { status: 'waiting', attempts: 1, last_error: 'session unknown' });
+    expect(faults).toEqual([new Error('away')]);
+    expect(server.recipients.all).toEqual(['anna@example.org']);
+    server.judge(() => null);
+    sessions.set(greylisted, joinable(greylisted, { status: 'closed', code: null, codeExpiresAt: null }));
+    sessions.delete(unknown);
+    now += 5000;
+    job.wake();
+    await becomes(greylisted, { status: 'withdrawn', attempts: 2 });
+    await becomes(unknown, { status: 'sent', attempts: 2, recipient: null, content: null });
+    expect(server.mails.all.map(({ to }) => to)).toEqual([['bert@example.org']]);
   });
 
   it('outlives a mail server that goes away', async () => {

@@ -2,6 +2,7 @@ import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { INVITATION } from '../mail/invitation.ts';
 import { writeInvitation } from '../mail/invitation-mail.ts';
+import { joinableCode, type InvitingSession } from '../mail/joinable-code.ts';
 import { LONGEST_ATTEMPT_MS, MOST_CONNECTIONS, type MailSender, type SendResult } from '../mail/smtp-sender.ts';
 import type { DueMail, MailQueue, MailResult } from '../sessions/mail-queue.ts';
 import { createLoop, type Job } from './loop.ts';
@@ -21,15 +22,15 @@ const STOP_MS = 5000;
 export interface MailQueueOptions {
   readonly queue: Pick<MailQueue, 'take' | 'settle'>;
   readonly sender: MailSender;
+  /** The session as it is now; null: there is none any more. While it can't be told, nothing is sent. */
+  readonly look: (sessionId: string) => Promise<InvitingSession | null>;
   readonly now: () => number;
   /** From 0 to below 1. */
   readonly random?: () => number;
   /** How long a stop waits for mails under way. What is given up then is tried again when its lease is over. */
   readonly stopMs?: number;
   readonly metrics: Pick<Metrics, 'email'>;
-  readonly logger: Pick<Logger, 'info'>;
-  /** A mail was given up. */
-  readonly onDead?: (mail: { readonly sessionId: string; readonly attempts: number; readonly reason: string }) => void;
+  readonly logger: Pick<Logger, 'info' | 'warn'>;
   readonly onError: (error: unknown) => void;
 }
 
@@ -46,7 +47,7 @@ export interface MailQueueJob extends Job {
  * Message-ID.
  */
 export function createMailQueue(options: MailQueueOptions): MailQueueJob {
-  const { queue, sender, now, random = Math.random, stopMs = STOP_MS, metrics, logger, onDead, onError } = options;
+  const { queue, sender, look, now, random = Math.random, stopMs = STOP_MS, metrics, logger, onError } = options;
   let isWell = true;
   let isStopping = false;
   /** Of a clock that nobody sets. */
@@ -67,21 +68,53 @@ export function createMailQueue(options: MailQueueOptions): MailQueueJob {
     untold.splice(0, untold.length, ...untold.filter((result) => !results.includes(result)));
   };
 
-  const bury = ({ id, sessionId, attempts }: DueMail, reason: string) => {
+  const bury = ({ id, sessionId, recipient, attempts }: DueMail, reason: string) => {
     metrics.email('failed');
-    onDead?.({ sessionId, attempts, reason });
+    logger.warn('email_failed', { sessionId, recipient, attempt: attempts, reason });
     return settle({ id, attempts, kind: 'dead', error: reason });
+  };
+
+  const withdraw = ({ id, sessionId, recipient, attempts }: DueMail, reason: string) => {
+    logger.info('email_withdrawn', { sessionId, recipient, attempt: attempts, reason });
+    return settle({ id, attempts, kind: 'withdrawn', error: reason });
+  };
+
+  const postpone = (mail: DueMail, codeExpiresAt: number, reason: string) => {
+    const { id, attempts } = mail;
+    const delayMs = delayOf(attempts, random());
+    if (attempts >= MOST_ATTEMPTS) return bury(mail, `given up: ${reason}`);
+    // Said now rather than after a wait for nothing.
+    if (now() + delayMs >= codeExpiresAt) return bury(mail, `expired: ${reason}`);
+    lookAt = Math.min(lookAt, performance.now() + delayMs);
+    return settle({ id, attempts, kind: 'waiting', dueAt: now() + delayMs, error: reason });
+  };
+
+  /** Why the code of an invitation leads nowhere by now; null when it leads to its session. */
+  const deadEndOf = async (sessionId: string, code: string): Promise<string | null> => {
+    const session = await look(sessionId);
+    if (session === null) return 'no_such_session';
+    const joinable = joinableCode(session);
+    if (typeof joinable === 'string') return joinable;
+    return joinable.code === code ? null : 'code_replaced';
   };
 
   const attempt = async (mail: DueMail) => {
     const invitation = INVITATION.safeParse(mail.content);
     if (!invitation.success) return bury(mail, 'unreadable');
-    const { codeExpiresAt } = invitation.data;
+    const { code, codeExpiresAt } = invitation.data;
     const startedAt = now();
     if (codeExpiresAt <= startedAt) return bury(mail, 'expired');
+    const { id, recipient: to, createdAt, attempts, sessionId } = mail;
+    let deadEnd: string | null;
+    try {
+      deadEnd = await deadEndOf(sessionId, code);
+    } catch (error) {
+      onError(error);
+      return postpone(mail, codeExpiresAt, 'session unknown');
+    }
+    if (deadEnd !== null) return withdraw(mail, deadEnd);
     const { signal } = giveUp;
     const written = await writeInvitation(invitation.data);
-    const { id, recipient: to, createdAt, attempts, sessionId } = mail;
     const result = await sender.send({ ...written, id, to, createdAt }, signal);
     // The server may have taken it or not: it comes again when its lease is over.
     if (signal.aborted && result.kind !== 'sent') return;
@@ -89,18 +122,12 @@ export function createMailQueue(options: MailQueueOptions): MailQueueJob {
     switch (result.kind) {
       case 'sent':
         metrics.email('sent');
-        logger.info('email_sent', { sessionId, attempt: attempts, durationMs: now() - startedAt });
+        logger.info('email_sent', { sessionId, recipient: to, attempt: attempts, durationMs: now() - startedAt });
         return settle({ id, attempts, kind: 'sent' });
       case 'refused':
         return bury(mail, result.reason);
-      case 'deferred': {
-        const delayMs = delayOf(attempts, random());
-        if (attempts >= MOST_ATTEMPTS) return bury(mail, `given up: ${result.reason}`);
-        // Said now rather than after a wait for nothing.
-        if (now() + delayMs >= codeExpiresAt) return bury(mail, `expired: ${result.reason}`);
-        lookAt = Math.min(lookAt, performance.now() + delayMs);
-        return settle({ id, attempts, kind: 'waiting', dueAt: now() + delayMs, error: result.reason });
-      }
+      case 'deferred':
+        return postpone(mail, codeExpiresAt, result.reason);
     }
   };
 

@@ -1,17 +1,17 @@
 import { TandemError, type PayloadIssue } from '../../protocol/errors.ts';
 import type { LimitName, LimitRequest } from '../../protocol/limits.ts';
-import type { Session } from '../../protocol/session.ts';
 import { limitRequests, type LimitRules } from '../limits/limit-rules.ts';
 import type { MailQueue } from '../sessions/mail-queue.ts';
 import type { Limits } from '../sessions/ports.ts';
 import { rateLimited, refused } from '../sessions/refusals.ts';
 import type { Invitation } from './invitation.ts';
+import { joinableCode, type InvitingSession } from './joinable-code.ts';
 import { noteIssue } from './note.ts';
 import { parseRecipient } from './recipient.ts';
 
 export interface InviteRequest {
   /** As the sender sees it now. */
-  readonly session: Pick<Session, 'id' | 'code' | 'codeExpiresAt' | 'status' | 'locked' | 'capacity' | 'participants'>;
+  readonly session: InvitingSession;
   /** A signed-in user, or an API key by its name. */
   readonly sender: { readonly kind: 'user' | 'key'; readonly id: string };
   /** What limits count the sender's address by. */
@@ -68,7 +68,9 @@ export class InvitationService {
     if (origin === null) {
       throw new TandemError('UNAVAILABLE', 'This server does not know its own address: it sends no invitations.');
     }
-    const { code, codeExpiresAt } = joinable(session);
+    const joinable = joinableCode(session);
+    if (typeof joinable === 'string') throw refused(joinable);
+    const { code, codeExpiresAt } = joinable;
     await this.#count(request, recipient.bucket);
     const content: Invitation = { code, codeExpiresAt, origin, note: text };
     const moment = now();
@@ -108,14 +110,4 @@ export class InvitationService {
 /** The refusal of `emails_user` says whose bucket is exhausted. */
 function scopedTo(request: LimitRequest, scope: 'user' | 'key' | 'ip'): LimitRequest {
   return { ...request, info: { ...request.info, scope } };
-}
-
-/** An invitation to what nobody can join is a mail for nothing. */
-function joinable(session: InviteRequest['session']): { code: string; codeExpiresAt: number } {
-  const { code, codeExpiresAt, status, locked, capacity, participants } = session;
-  if (status === 'closed') throw refused('session_closed');
-  if (locked) throw refused('session_locked');
-  if (code !== null && codeExpiresAt !== null) return { code, codeExpiresAt: Date.parse(codeExpiresAt) };
-  if (participants.length >= capacity) throw refused('session_full');
-  throw refused('code_dead');
 }

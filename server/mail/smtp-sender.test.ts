@@ -12,6 +12,14 @@ const MAIL = {
 };
 const QUICK: SmtpTimeouts = { connectMs: 300, greetingMs: 300, socketMs: 300, totalMs: 1500 };
 
+/** A server that takes everything, up to the mail itself. */
+function afterRecipient(answer: (line: string) => string | null): (line: string) => string | null {
+  return (line) => {
+    if (line === 'DATA') return '354 go on';
+    return /^(EHLO|MAIL|RCPT)/.test(line) ? '250 ok' : answer(line);
+  };
+}
+
 describe('a mail server', () => {
   const closing: (() => Promise<unknown>)[] = [];
   afterEach(async () => {
@@ -79,15 +87,38 @@ describe('a mail server', () => {
     expect(await senderTo((await mailServer()).url).check()).toBeNull();
   });
 
+  it.each([
+    ['takes the mail back', '451 4.3.0 no space for anna@example.org', 'deferred', 'DATA 451 4.3.0'],
+    ['finds it too big', '552 5.3.4 too big, anna', 'refused', 'DATA 552 5.3.4'],
+    ['lost track', '503 5.5.1 what mail?', 'deferred', 'DATA 503 5.5.1'],
+  ] as const)('that %s after all of it has come is believed', async (_what, answer, kind, reason) => {
+    const url = await scripted(afterRecipient((line) => (line === '.' ? answer : null)));
+    expect(await senderTo(url, QUICK).send(MAIL)).toMatchObject({ kind, reason });
+  });
+
+  it('that closes in the middle is asked again later, wherever that was', async () => {
+    const hangUpAt = (moment: RegExp) =>
+      scripted((line, socket) => {
+        if (!moment.test(line)) return afterRecipient(() => null)(line);
+        socket.destroy();
+        return null;
+      });
+    for (const moment of [/^EHLO/, /^MAIL/, /^RCPT/, /^DATA/, /^Subject:/, /^\.$/]) {
+      const result = await senderTo(await hangUpAt(moment), QUICK).send(MAIL);
+      expect([moment, result]).toEqual([moment, expect.objectContaining({ kind: 'deferred', isServerWell: false })]);
+    }
+  });
+
   it('that is gone, silent, slow or breaks off is given up in time', async () => {
     const gone = await startMailServer();
     await gone.stop();
-    const afterData = (line: string) => {
-      if (line === 'DATA') return '354 go on';
-      return /^(EHLO|MAIL|RCPT)/.test(line) ? '250 ok' : null;
-    };
     const trickle = (line: string) => (line.startsWith('EHLO') ? '250-and so on' : null);
-    const urls = [gone.url, await scripted(() => null, null), await scripted(afterData), await scripted(trickle)];
+    const urls = [
+      gone.url,
+      await scripted(() => null, null),
+      await scripted(afterRecipient(() => null)),
+      await scripted(trickle),
+    ];
     const startedAt = performance.now();
     const results = await Promise.all(urls.map((url) => senderTo(url, QUICK).send(MAIL)));
     expect(performance.now() - startedAt).toBeLessThan(6000);

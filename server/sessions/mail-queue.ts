@@ -8,7 +8,7 @@ export interface NewMail {
   readonly sender: string;
   /** One bare address. */
   readonly recipient: string;
-  /** What the template is filled with. It may hold a code: it is forgotten once the mail is sent. */
+  /** What the template is filled with. It may hold a code: it is forgotten with the recipient once the mail is settled. */
   readonly content: JsonObject;
   readonly now: number;
   /** Of the first attempt. */
@@ -32,8 +32,10 @@ export type MailResult = { readonly id: string; readonly attempts: number } & (
   | { readonly kind: 'sent' }
   /** To be tried again. */
   | { readonly kind: 'waiting'; readonly dueAt: number; readonly error: string }
-  /** Given up. */
+  /** Given up: somebody should look at it. */
   | { readonly kind: 'dead'; readonly error: string }
+  /** It would lead nowhere any more, so it is not sent; `error` says why. */
+  | { readonly kind: 'withdrawn'; readonly error: string }
 );
 
 export interface MailCounts {

@@ -26,8 +26,14 @@ export interface MailServer {
   stop(): Promise<void>;
 }
 
+export interface MailServerOptions extends SMTPServerOptions {
+  readonly port?: number;
+  /** It takes mails and never says that it has. */
+  readonly keepsQuiet?: boolean;
+}
+
 /** A real mail server, on the port if one is given; it takes every mail unless it is told to judge. */
-export async function startMailServer(options: SMTPServerOptions & { port?: number } = {}): Promise<MailServer> {
+export async function startMailServer({ keepsQuiet = false, ...options }: MailServerOptions = {}): Promise<MailServer> {
   const mails = new Mailbox<TakenMail>(({ to }) => to.join(' '));
   const recipients = new Mailbox<string>((recipient) => recipient);
   let judge: Judge = () => null;
@@ -46,7 +52,7 @@ export async function startMailServer(options: SMTPServerOptions & { port?: numb
         const from = envelope.mailFrom === false ? '' : envelope.mailFrom.address;
         const to = envelope.rcptTo.map(({ address }) => address);
         mails.put({ from, to, raw, isEncrypted: secure, user: typeof user === 'string' ? user : null });
-        done();
+        if (!keepsQuiet) done();
       });
     },
     ...options,

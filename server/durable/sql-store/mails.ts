@@ -51,6 +51,7 @@ function settledRow(result: MailResult): unknown {
     case 'waiting':
       return { id, attempts, status, due_at: result.dueAt, error: result.error };
     case 'dead':
+    case 'withdrawn':
       return { id, attempts, status, error: result.error };
   }
 }
