@@ -6,7 +6,7 @@ import type { Logger } from '../observability/logger.ts';
 import { holderOf, type Announcer, type SessionMetrics } from './announcer.ts';
 import type { CodeSource } from './code-source.ts';
 import type { History } from './history.ts';
-import type { JoinGuard } from './join-guard.ts';
+import type { Guess, JoinGuard } from './join-guard.ts';
 import { normalizeCode } from './pairing-code.ts';
 import type { Connection, SessionEvents, SessionSnapshot, SessionState } from './ports.ts';
 import { invalid, refused } from './refusals.ts';
@@ -131,7 +131,7 @@ export class Seating {
    * `SESSION_LOCKED`, `SESSION_CLOSED`, `JOIN_DENIED`, `RATE_LIMITED`, …
    */
   async join(caller: Caller, input: JoinInput): Promise<Seated> {
-    const { state, guard, announcer, metrics, retryHorizonMs } = this.#options;
+    const { state, guard } = this.#options;
     const code = normalizeCode(input.code);
     const keyHash = input.key === null || code === null ? null : hashKey('join', code, input.key, caller.userId);
     await this.#assertFree(caller, keyHash);
@@ -141,20 +141,32 @@ export class Seating {
       const seated = await this.#retake(caller, kept, newcomer, token);
       if (seated !== null) return seated;
     }
-    await guard.admit(caller.ip, caller.onDelay);
+    const guess = await guard.admit(caller.ip, caller.onDelay);
+    try {
+      return await this.#enter(caller, code, newcomer, token, guess);
+    } finally {
+      guess.end();
+    }
+  }
+
+  async #enter(caller: Caller, code: string | null, newcomer: NewSeat, token: string, guess: Guess): Promise<Seated> {
+    const { state, announcer, metrics, retryHorizonMs } = this.#options;
     if (code === null) {
-      await guard.miss(caller.ip);
+      metrics.pairing('refused');
+      await guess.miss();
       throw invalid('code', 'expected digits and consonants of a pairing code, as BCD-234');
     }
     const sessionId = await state.findByCode(code);
-    if (sessionId === null) return this.#missed(caller);
+    if (sessionId === null) return this.#missed(guess);
     const rule = enterSession(code, newcomer, caller.maskedIp, retryHorizonMs);
     const result = await state.change(sessionId, rule, (outcome, snapshot) => {
       if (outcome.kind === 'joined') announcer.joined(caller.connection, outcome, snapshot);
       if (outcome.kind === 'retaken') announcer.taken(caller.connection, outcome.seat, outcome.wasAway, snapshot);
       if (outcome.kind === 'knocked') announcer.knocked(outcome.knock, outcome.replaced, snapshot);
     });
-    if (result.kind !== 'decided' || result.outcome.kind === 'code_dead') return this.#missed(caller);
+    if (result.kind !== 'decided' || result.outcome.kind === 'code_dead') return this.#missed(guess);
+    // What follows may wait for a person.
+    guess.end();
     const { outcome, snapshot } = result;
     if (outcome.kind === 'joined' || outcome.kind === 'retaken') {
       await state.touch(sessionId, holderOf(outcome.seat));
@@ -237,9 +249,9 @@ export class Seating {
     return this.#seated(result.snapshot, result.outcome.seat.id, token);
   }
 
-  async #missed(caller: Caller): Promise<never> {
+  async #missed(guess: Guess): Promise<never> {
     this.#options.metrics.pairing('refused');
-    await this.#options.guard.miss(caller.ip);
+    await guess.miss();
     throw refused('code_dead');
   }
 
