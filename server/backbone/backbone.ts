@@ -38,6 +38,11 @@ export interface HotState {
   readonly jobs: readonly Job[];
   /** Stores the session in the durable store before an answer that promises it. */
   readonly writeThrough?: (sessionId: string) => Promise<void>;
+  /**
+   * Stores in the durable store who takes part in which session until now, for lists, which are read there; unless that
+   * store is behind.
+   */
+  readonly archiveChanges?: () => Promise<void>;
   /** How long the oldest of what is to be archived has been waiting. */
   readonly archiveLagMs?: () => number;
   /** What the store of the sessions tells of itself. */

@@ -38,7 +38,7 @@ export interface Domain {
 
 export function createDomain(parts: DomainParts, hot: HotState, events: SessionEvents, cache: Cache): Domain {
   const { config, durable, backbone, logger, metrics, instanceId } = parts;
-  const { state, writeThrough } = hot;
+  const { state, writeThrough, archiveChanges } = hot;
   const { now, limits, durability } = backbone;
   const { retryHorizonMs } = config.messages;
   const history = new History(state, new CachedMessages(durable.store, cache));
@@ -65,7 +65,10 @@ export function createDomain(parts: DomainParts, hot: HotState, events: SessionE
       timings: config.sessions,
     }),
     messages: new MessageService({ state, history, events }),
-    directory: new SessionDirectory({ state, durable: durable.store, history, announcer, guard, now }),
+    directory: new SessionDirectory({
+      ...{ state, durable: durable.store, history, announcer, guard, now },
+      ...(archiveChanges === undefined ? {} : { archiveChanges }),
+    }),
     backend: new BackendService({
       ...{ state, announcer, codes, newId, logger, now, ...through },
       durable: durable.store,

@@ -37,6 +37,12 @@ class Source implements ArchiveSource {
     return Promise.resolve(taken.map((sessionId) => ({ sessionId, sinceMs: 1000 })));
   }
 
+  changed(limit: number): Promise<string[]> {
+    if (this.isAway) return Promise.reject(new TandemError('UNAVAILABLE'));
+    const changed = [...this.sessions.values()].filter(({ archived }) => !archived.document);
+    return Promise.resolve(changed.slice(0, limit).map(({ document }) => document.id));
+  }
+
   read(sessionId: string): Promise<UnarchivedSession | null> {
     if (this.isAway) return Promise.reject(new TandemError('UNAVAILABLE'));
     if (this.unreadable.has(sessionId)) return Promise.reject(new SyntaxError('no document'));
@@ -152,6 +158,27 @@ it('stores what waits, and settles it after that alone', async () => {
   await archiver.stop();
   expect(new Set(source.settled)).toEqual(new Set(sessions.map(({ document }) => document.id)));
   expect(batches.flatMap(({ messages }) => messages)).toHaveLength(4);
+});
+
+it('stores at once what lists show, and each session by itself where one is refused', async () => {
+  open();
+  const [known, ...news] = [waiting(2), waiting(1), waiting(), waiting()];
+  source.add({ ...known, archived: { document: true, receipts: true } }, ...news);
+  await archiver.archiveChanges();
+  const ids = (sessions: readonly UnarchivedSession[]) => sessions.map(({ document }) => document.id);
+  expect(batches).toHaveLength(1);
+  expect(source.settled).toEqual(ids(news));
+  source.settled.length = 0;
+  const more = [waiting(), waiting(), waiting()];
+  source.add(...more);
+  const [refused] = more;
+  failure = (batch) => refusal(batch, refused?.document.id ?? '');
+  await archiver.archiveChanges();
+  expect(source.settled).toEqual(ids(more.slice(1)));
+  expect([...source.aside.keys()]).toEqual([refused?.document.id]);
+  // A reader waits for no store that is away.
+  source.isAway = true;
+  await archiver.archiveChanges();
 });
 
 it('tries again what it could not store while the database was away, and tells of each turn once', async () => {

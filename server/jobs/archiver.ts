@@ -22,6 +22,8 @@ const MESSAGES_OF_SESSION = 500;
 const FULL_BYTES = 128 * 1024;
 /** Sessions that are read at once. The messages of twice as many are held in memory. */
 const READ_AT_ONCE = 50;
+/** Sessions whose participants have changed since the last round; more are left to the next one. */
+const CHANGED = 500;
 
 export interface ArchiverOptions {
   source: ArchiveSource;
@@ -44,6 +46,8 @@ export interface ArchiverOptions {
 export interface Archiver extends Job {
   /** Archives one session now, for whoever must not answer before; false when that did not work in time. */
   archive(sessionId: string): Promise<boolean>;
+  /** Archives those sessions now of which more than messages has changed, unless the last round failed. */
+  archiveChanges(): Promise<void>;
   /** How long the oldest of what was taken last had been waiting; as long as it cannot be stored, it still is. */
   lagMs(): number;
   /** Sessions of the whole deployment that are set aside. */
@@ -205,6 +209,38 @@ export function createArchiver(options: ArchiverOptions): Archiver {
     }
   };
 
+  const archive = async (sessionId: string): Promise<boolean> => {
+    let read: UnarchivedSession | null = null;
+    try {
+      for (let rounds = 0; rounds < 20; rounds += 1) {
+        read = await source.read(sessionId, MESSAGES_OF_SESSION);
+        // Nobody waits for what is known to be refused.
+        if (read === null || (read.asideMs ?? 0) > 0) return false;
+        await durable.commit(batchOf([read]));
+        const outcome = await settle(read);
+        if (outcome !== 'more') return outcome === 'done';
+      }
+    } catch (error) {
+      if (read !== null && isRefusal(error)) await setApart(read, error).catch(() => undefined);
+    }
+    return false;
+  };
+
+  /** Together, since they are few and small; each by itself where that fails. */
+  const archiveChanges = async (): Promise<void> => {
+    const ids = await source.changed(CHANGED);
+    const reads = await Promise.all(ids.map((id) => source.read(id, MESSAGES_OF_SESSION)));
+    const found = reads.flatMap((read) => (read?.asideMs === null ? [read] : []));
+    for (const batch of batchesOf(found)) {
+      try {
+        await durable.commit(batchOf(batch));
+        await Promise.all(batch.map(settle));
+      } catch {
+        for (const { document } of batch) await archive(document.id);
+      }
+    }
+  };
+
   return {
     start: () => {
       if (!isStopped) return;
@@ -222,21 +258,10 @@ export function createArchiver(options: ArchiverOptions): Archiver {
         if ((await round().catch(() => 'none')) !== 'more at once') break;
       }
     },
-    archive: async (sessionId) => {
-      let read: UnarchivedSession | null = null;
-      try {
-        for (let rounds = 0; rounds < 20; rounds += 1) {
-          read = await source.read(sessionId, MESSAGES_OF_SESSION);
-          // Nobody waits for what is known to be refused.
-          if (read === null || (read.asideMs ?? 0) > 0) return false;
-          await durable.commit(batchOf([read]));
-          const outcome = await settle(read);
-          if (outcome !== 'more') return outcome === 'done';
-        }
-      } catch (error) {
-        if (read !== null && isRefusal(error)) await setApart(read, error).catch(() => undefined);
-      }
-      return false;
+    archive,
+    archiveChanges: async () => {
+      // Whoever asks is told what there is.
+      if (isWell) await archiveChanges().catch(() => undefined);
     },
     lagMs: () => pending.reduce((most, { sinceAt }) => Math.max(most, clock() - sinceAt), lag),
     countAside: () => source.countAside(),

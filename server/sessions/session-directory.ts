@@ -2,7 +2,7 @@ import { TandemError } from '../../protocol/errors.ts';
 import type { Session, SessionStatus } from '../../protocol/session.ts';
 import type { Announcer } from './announcer.ts';
 import type { History, HistoryPage } from './history.ts';
-import type { JoinGuard } from './join-guard.ts';
+import type { Guess, JoinGuard } from './join-guard.ts';
 import { normalizeCode } from './pairing-code.ts';
 import type {
   DurableStore,
@@ -23,6 +23,8 @@ export interface SessionDirectoryOptions {
   announcer: Pick<Announcer, 'view'>;
   guard: JoinGuard;
   now: () => number;
+  /** Brings the durable store to the state of now, as far as lists show it, where that is another one than the hot state's. */
+  archiveChanges?: () => Promise<void>;
 }
 
 /** What somebody may know of a session before joining it. */
@@ -47,17 +49,24 @@ export class SessionDirectory {
 
   /** Guesses count as join misses: throws `RATE_LIMITED`, `INVALID_PAYLOAD`, `SESSION_NOT_FOUND`. */
   async summary(typed: string, ip: string): Promise<SessionSummary> {
-    const { state, guard, now } = this.#options;
-    await guard.admit(ip);
-    const code = normalizeCode(typed);
+    const guess = await this.#options.guard.admit(ip);
+    try {
+      return await this.#summaryOf(normalizeCode(typed), guess);
+    } finally {
+      guess.end();
+    }
+  }
+
+  async #summaryOf(code: string | null, guess: Guess): Promise<SessionSummary> {
+    const { state, now } = this.#options;
     if (code === null) {
-      await guard.miss(ip);
+      await guess.miss();
       throw invalid('code', 'expected digits and consonants of a pairing code, as BCD-234');
     }
     const sessionId = await state.findByCode(code);
     const document = sessionId === null ? null : ((await state.read(sessionId))?.document ?? null);
     if (document === null || document.code?.value !== code || document.code.expiresAt <= now()) {
-      await guard.miss(ip);
+      await guess.miss();
       throw refused('code_dead');
     }
     const { capacity, seats, locked, approval } = document;
@@ -72,6 +81,7 @@ export class SessionDirectory {
   /** Throws `INVALID_PAYLOAD` for a cursor of another list. */
   async list(status: SessionStatus | null, page: PageRequest): Promise<Page<Session>> {
     const { durable, now } = this.#options;
+    await this.#options.archiveChanges?.();
     // One that has changed since it was stored is in another list by now.
     const isTold = ({ document }: SessionSnapshot) => status === null || statusOf(document) === status;
     return this.#current(await durable.listSessions(status, page, now()), isTold);
@@ -80,6 +90,7 @@ export class SessionDirectory {
   /** Those in which the user has a seat or had one. Those that the user was kicked from are left out: a page may be short. */
   async listOfUser(userId: string, page: PageRequest): Promise<Page<Session>> {
     const { durable, now } = this.#options;
+    await this.#options.archiveChanges?.();
     const isTold = ({ document }: SessionSnapshot) => !isKicked(document, userId);
     return this.#current(await durable.sessionsOfUser(userId, page, now()), isTold);
   }

@@ -1,10 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Message } from '../../protocol/session.ts';
+import type { Message, Session } from '../../protocol/session.ts';
+import { Api, sha256Of } from '../support/api.ts';
 import { stageInstances, stageStores } from '../support/instances-stage.ts';
 import type { Seat } from '../support/seat.ts';
 
 const stores = stageStores();
-const stage = stageInstances(stores);
+const KEY = 'the-key-of-a-backend';
+const stage = stageInstances(stores, {
+  env: { JWT_SECRET: 'a secret that all instances have in common', API_KEYS: `shop:${sha256Of(KEY)}` },
+});
 const PAIRS = [
   [0, 1],
   [1, 2],
@@ -106,6 +110,30 @@ describe('history', () => {
     expect(pages.map(({ seq }) => seq)).toEqual(Array.from({ length: 120 }, (_, index) => index + 1));
     const newest = await host.client.do('message:history', { limit: 20 });
     expect(newest.messages).toEqual(pages.slice(-20));
+  });
+
+  it('stands in every list once its commands are answered', async () => {
+    const [here, there] = [new Api(stage.urls[0] ?? ''), new Api(stage.urls[1] ?? '')];
+    const user = await here.register('ann@example.com');
+    const listed = async (status: string, id: string) => {
+      const { sessions } = await there.ok<{ sessions: Session[] }>('GET', `/api/v1/sessions?status=${status}`, {
+        key: KEY,
+      });
+      return sessions.some((session) => session.id === id);
+    };
+    for (let round = 0; round < 5; round += 1) {
+      const host = await stage.host(0);
+      expect(await listed('waiting', host.session.id)).toBe(true);
+      const client = await stage.connect(0, { auth: { token: user.accessToken } });
+      await client.do('session:join', { code: host.session.code ?? '' });
+      expect(await listed('paired', host.session.id)).toBe(true);
+      const { sessions } = await there.ok<{ sessions: Session[] }>('GET', '/api/v1/me/sessions', {
+        token: user.accessToken,
+      });
+      expect(sessions[0]?.id).toBe(host.session.id);
+      await host.client.do('session:leave', {});
+      expect(await listed('waiting', host.session.id)).toBe(true);
+    }
   });
 });
 

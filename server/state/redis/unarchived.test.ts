@@ -204,6 +204,25 @@ describe('what is taken', () => {
 describe('what is stored', () => {
   beforeEach(() => open());
 
+  it('is told of the whole deployment where more than messages changed, and is taken from nobody by that', async () => {
+    const [quiet, busy] = [await paired(stage, here, here), await paired(stage, here, here)];
+    const unarchived = source();
+    const taken = async () => (await unarchived.take(100)).map(({ sessionId }) => sessionId);
+    expect((await unarchived.changed(100)).sort()).toEqual([quiet.sessionId, busy.sessionId].sort());
+    expect(await unarchived.changed(1)).toHaveLength(1);
+    expect((await taken()).sort()).toEqual([quiet.sessionId, busy.sessionId].sort());
+    // Also while somebody has taken them.
+    expect(await unarchived.changed(100)).toHaveLength(2);
+    for (const { sessionId } of [quiet, busy]) await unarchived.settle(await seen(unarchived, sessionId));
+    expect(await unarchived.changed(100)).toEqual([]);
+    await here.state.append(messageOf(busy.sessionId, busy.host));
+    await here.state.recordReceipt(busy.sessionId, busy.guest, { read: 1 });
+    expect(await isMarked(busy.sessionId)).toBe(true);
+    expect(await unarchived.changed(100)).toEqual([]);
+    await here.state.change(busy.sessionId, leaveSession(busy.guest));
+    expect(await unarchived.changed(100)).toEqual([busy.sessionId]);
+  });
+
   it('is of a session what changed: with a message alone neither its seats nor their receipts go again', async () => {
     const room = await paired(stage, here, here);
     const { sessionId, host, guest } = room;

@@ -15,6 +15,7 @@ const SETTLE = loadScript('settle_archived');
 const SET_ASIDE = loadScript('set_aside_unarchived');
 const RELEASE = loadScript('release_unarchived');
 const COUNT = loadScript('count_set_aside');
+const FIND_CHANGED = loadScript('find_changed');
 
 /** Of one session at once: with the longest bodies, hundreds of messages would be too much for one transaction. */
 const BYTES = 512 * 1024;
@@ -61,6 +62,24 @@ export class Unarchived implements ArchiveSource {
       }
     }
     return taken;
+  }
+
+  async changed(limit: number): Promise<string[]> {
+    const { redis, keys } = this.#options;
+    const partitions = Array.from({ length: PARTITIONS }, (_, partition) => keys.partition(partition));
+    // In a cluster they lie on several nodes.
+    const groups = redis.kind === 'cluster' ? partitions.map((partition) => [partition]) : [partitions];
+    const lists = await Promise.all(
+      groups.map((group) => {
+        const prefixes = group.map(({ flat }) => flat);
+        return redis.run(
+          FIND_CHANGED,
+          group.map(({ unarchived }) => unarchived),
+          [String(limit), ...prefixes],
+        );
+      }),
+    );
+    return lists.flatMap((list) => arrayOf(list).map(textOf)).slice(0, limit);
   }
 
   async read(sessionId: string, maxMessages: number): Promise<UnarchivedSession | null> {
