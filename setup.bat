@@ -19,6 +19,7 @@ exit /b 0
 :prepare_only
 call :prepare || exit /b 1
 echo Ready. Start the server with setup.bat start, or with npm start.
+call :redis_options
 exit /b 0
 
 :start
@@ -31,6 +32,7 @@ exit /b 2
 set "HOST=0.0.0.0"
 :start_known
 call :prepare || exit /b 1
+node scripts\setup.js port || exit /b 1
 node scripts\setup.js addresses || exit /b 1
 if "%HOST%"=="0.0.0.0" echo Windows may ask whether Node.js may accept connections: allow it for private networks.
 node dist\server\main.js
@@ -39,8 +41,7 @@ exit /b %ERRORLEVEL%
 :test
 call :prepare || exit /b 1
 echo The tests of several instances need redis-server, which there is not for Windows.
-if "%TEST_DATABASE_URL%"=="" echo Postgres: TEST_DATABASE_URL names none; this version's tests do not need it.
-echo The tests of the page and of the Python client need Chromium and python3-socketio as Debian packs them.
+echo Others need Postgres, nginx, promtool, shellcheck, Chromium and python3-socketio as Debian packs them.
 echo They fail here; for all of them, run ./setup.sh test in WSL.
 call npm run --silent check
 exit /b %ERRORLEVEL%
@@ -66,6 +67,16 @@ exit /b 1
 :no_npm
 >&2 echo There is Node.js but no npm on the PATH; the installer from https://nodejs.org/ brings both.
 exit /b 1
+
+:redis_options
+rem Only for those who want several instances: one keeps its state to itself, and needs none.
+node scripts\setup.js wants-redis || exit /b 0
+echo Several instances share a Redis 7 ^(REDIS_URL^) and a Postgres ^(DATABASE_URL^). There is no Redis for Windows itself:
+echo   in WSL: sudo apt-get install redis-server
+echo   or Memurai, which speaks the same protocol: https://www.memurai.com/
+echo   then, in its configuration: appendonly yes, appendfsync always, maxmemory-policy noeviction
+echo npm run doctor says whether it will do.
+exit /b 0
 
 :usage
 echo Usage: setup.bat [start [--lan] ^| test ^| --help]

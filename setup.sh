@@ -13,6 +13,7 @@ Usage: ./setup.sh [start [--lan] | test | --help]
   ./setup.sh test         the same without the start, then what the tests need, then types, lint and tests
 
 Each step is done only when it is needed: a second run is quick. An existing .env is never changed.
+One instance needs nothing beside Node.js. Several need Redis and Postgres: npm run doctor says what is missing.
 USAGE
 }
 
@@ -26,6 +27,7 @@ main() {
       esac
       [ $# -le 2 ] || misused "$3"
       prepare
+      node scripts/setup.js port || exit 1
       node scripts/setup.js addresses
       # exec: the server itself receives the signals that end it, and its exit code is ours.
       exec node dist/server/main.js
@@ -39,6 +41,7 @@ main() {
     '')
       prepare
       say 'Ready. Start the server with ./setup.sh start, or with npm start.'
+      say_redis_options
       ;;
     -h | --help | help) usage ;;
     *) misused "$1" ;;
@@ -71,6 +74,9 @@ check_node() {
   major=${version%%.*}
   minor=${version#*.}
   minor=${minor%%.*}
+  case "$major$minor" in
+    '' | *[!0-9]*) fail "Not understood: $(command -v node) says that it is version '$version'." "$(how_to_get_node)" ;;
+  esac
   if [ "$major" -lt 20 ] || { [ "$major" -eq 20 ] && [ "$minor" -lt 19 ]; }; then
     fail "Tandem needs Node.js 20.19 or newer; $(command -v node) is $version." "$(how_to_get_node)"
   fi
@@ -95,6 +101,32 @@ how_to_get_node() {
   fi
 }
 
+# Only for those who want several instances: one keeps its state to itself, and needs none.
+say_redis_options() {
+  node scripts/setup.js wants-redis || return 0
+  have redis-server && return 0
+  say 'Several instances share a Redis 7 (REDIS_URL) and a Postgres (DATABASE_URL). How to get a Redis:'
+  case "$(uname -s)" in
+    Darwin) say '  brew install redis && brew services start redis' ;;
+    MINGW* | MSYS* | CYGWIN*) say '  in WSL: sudo apt-get install redis-server; or Memurai, https://www.memurai.com/' ;;
+    *)
+      if have apt-get; then
+        say '  sudo apt-get install redis-server'
+      elif have dnf; then
+        say '  sudo dnf install redis (or valkey, where there is none)'
+      elif have apk; then
+        say '  apk add redis'
+      elif have pacman; then
+        say '  sudo pacman -S valkey'
+      else
+        say '  https://redis.io/docs/latest/operate/oss_and_stack/install/'
+      fi
+      ;;
+  esac
+  say '  then, in redis.conf: appendonly yes, appendfsync always, maxmemory-policy noeviction'
+  say 'npm run doctor says whether it will do.'
+}
+
 # What the tests need beyond Node.js
 
 missing=''
@@ -109,6 +141,9 @@ prepare_tests() {
   # Also beside a TEST_DATABASE_URL: some tests end or configure their server, and that one is nobody's to end.
   need 'postgresql' 'a real Postgres for the tests of the database' find_postgres
   need 'openssl' 'certificates for a Postgres that speaks TLS' find_openssl
+  need 'nginx-light' 'a real balancer in front of several instances' find_nginx
+  need 'prometheus' 'promtool, which checks metrics and alert rules' find_promtool
+  need 'shellcheck' 'the check of this script' find_shellcheck
   [ -z "$missing" ] || install_packages
 }
 
@@ -126,12 +161,20 @@ find_chromium() { [ -x /usr/bin/chromium ]; }
 # Debian keeps the programs of a server off the PATH.
 find_postgres() { ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || have initdb; }
 find_openssl() { have openssl; }
+# Debian keeps it where only root's PATH leads.
+find_nginx() { have nginx || [ -x /usr/sbin/nginx ]; }
+find_promtool() { have promtool; }
+find_shellcheck() { have shellcheck; }
 # Debian's packages are for Debian's interpreter; the python3 on the PATH may be another.
 find_python_socketio() { /usr/bin/python3 -c 'import socketio' >/dev/null 2>&1; }
 find_python_websocket() { /usr/bin/python3 -c 'import websocket' >/dev/null 2>&1; }
 
+as_root=''
+# invoke-rc.d(8) and deb-systemd-invoke(1p) ask it before they start a service; 101 is "no".
+policy=/usr/sbin/policy-rc.d
+wrote_policy=''
+
 install_packages() {
-  local as_root=''
   if ! have apt-get; then
     fail "Install these with your system's package manager (names as in Debian):$missing" \
       'Without them run npm run check; the tests that need them fail.'
@@ -140,15 +183,53 @@ install_packages() {
     if have sudo && sudo -n true 2>/dev/null; then
       as_root='sudo'
     else
-      fail 'Installing needs root. Run this, then ./setup.sh test again:' "  sudo apt-get install -y$missing"
+      fail 'Installing needs root. Run this, then ./setup.sh test again:' "  sudo apt-get install -y$missing" \
+        'Debian starts the services among them; the tests need none of them to run.'
     fi
   fi
   say "Installing:$missing"
   # A fresh container has no lists of packages yet. $missing is unquoted: one word for each package.
   $as_root apt-get update -qq || fail 'apt-get update failed; what went wrong stands above.'
+  keep_services_down
   # shellcheck disable=SC2086
   $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null ||
     fail "apt-get could not install:$missing"
+  allow_services
+  disable_services
+}
+
+# Debian starts what it installs, and tests start their own: a Redis or an nginx that nobody asked for would take ports
+# and be reachable. A policy that is there already is its owner's business.
+keep_services_down() {
+  if $as_root test -e "$policy"; then return; fi
+  wrote_policy=yes
+  trap allow_services EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+  printf '#!/bin/sh\n# Of setup.sh, for the time of one installation.\nexit 101\n' |
+    $as_root tee "$policy" >/dev/null
+  $as_root chmod 755 "$policy"
+}
+
+allow_services() {
+  [ -n "$wrote_policy" ] || return 0
+  wrote_policy=''
+  $as_root rm -f "$policy"
+}
+
+# Nor at the next boot. Of what was installed just now alone: what was there before is not touched.
+disable_services() {
+  [ -d /run/systemd/system ] || return 0
+  local package service
+  for package in $missing; do
+    case "$package" in
+      nginx-light) service=nginx ;;
+      prometheus | postgresql | redis-server) service=$package ;;
+      *) continue ;;
+    esac
+    $as_root systemctl disable --quiet "$service" ||
+      say "Installed, and starts at the next boot: $service. To prevent that: systemctl disable $service"
+  done
 }
 
 main "$@"

@@ -3,11 +3,14 @@
  *
  *   node scripts/setup.js            dependencies, .env and build, each only when needed
  *   node scripts/setup.js build      the build alone, when something changed since the last one
+ *   node scripts/setup.js port       ends with 1 and says so when the port is taken
  *   node scripts/setup.js addresses  says where to open the page
+ *   node scripts/setup.js wants-redis  ends with 0 when no Redis is configured
  */
-import { execSync } from 'node:child_process';
+import { execFileSync, execSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import path from 'node:path';
 import { parseEnv } from 'node:util';
@@ -18,6 +21,8 @@ buildInputs.push('package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig
 
 try {
   if (process.argv[2] === 'addresses') sayAddresses();
+  else if (process.argv[2] === 'port') await checkPort();
+  else if (process.argv[2] === 'wants-redis') process.exitCode = isRedisNamed() ? 1 : 0;
   else if (process.argv[2] === 'build') build();
   else prepare();
 } catch (error) {
@@ -97,12 +102,69 @@ ADMIN_TOKEN=${randomBytes(32).toString('base64url')}
   }
 }
 
-function sayAddresses() {
-  const file = parseEnv(readFileSync(path.join(root, '.env'), 'utf8'));
-  /** The environment wins, and what is empty is not set: as the server reads them. @param {string} name */
+/** The environment wins over .env, and what is empty is not set: as the server reads them. */
+function settings() {
+  const envFile = path.join(root, '.env');
+  const file = existsSync(envFile) ? parseEnv(readFileSync(envFile, 'utf8')) : {};
+  /** @param {string} name */
   const setting = (name) => process.env[name] || file[name] || undefined;
   const host = setting('HOST') ?? (setting('NODE_ENV') === 'production' ? '0.0.0.0' : '127.0.0.1');
-  const port = setting('PORT') ?? '3001';
+  return { setting, host, port: setting('PORT') ?? '3001' };
+}
+
+function isRedisNamed() {
+  const { setting } = settings();
+  const names = ['REDIS_URL', 'REDIS_URL_FILE', 'REDIS_HOST', 'REDIS_SENTINELS', 'REDIS_CLUSTER_NODES'];
+  return names.some((name) => setting(name) !== undefined);
+}
+
+/** Before the start, because here it can be said who holds the port. What is no port is the server's to refuse. */
+async function checkPort() {
+  const { host, port } = settings();
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) return;
+  const server = createServer();
+  /** @type {unknown} */
+  const code = await new Promise((resolve) => {
+    server.once('error', (error) => resolve('code' in error ? error.code : 'unknown'));
+    server.listen({ host, port: Number(port), exclusive: true }, () => server.close(() => resolve(null)));
+  });
+  // Other reasons, such as a host that is not ours, the server itself explains.
+  if (code !== 'EADDRINUSE') return;
+  const holder = holderOf(port);
+  throw new Error(
+    `Port ${port} on ${host} is taken${holder === null ? '' : ` by ${holder}`}. Stop that one, or take another port: ` +
+      'put PORT=3002 into .env, or into the environment.',
+  );
+}
+
+/** The process that listens on the port, when the system has a program that tells and this user may know. @param {string} port */
+function holderOf(port) {
+  /** @type {[string, string[], RegExp][]} */
+  const programs =
+    process.platform === 'win32'
+      ? [['netstat', ['-ano', '-p', 'TCP'], new RegExp(`:${port}\\s+\\S+\\s+LISTENING\\s+(?<pid>\\d+)`)]]
+      : [
+          ['ss', ['-Hltnp', `sport = :${port}`], /users:\(\("(?<name>[^"]+)",pid=(?<pid>\d+)/],
+          ['lsof', ['-nP', `-iTCP:${port}`, '-sTCP:LISTEN', '-Fpc'], /p(?<pid>\d+)\nc(?<name>.*)/],
+        ];
+  for (const [program, parameters, pattern] of programs) {
+    try {
+      const options = {
+        encoding: /** @type {const} */ ('utf8'),
+        stdio: /** @type {import('node:child_process').StdioOptions} */ (['ignore', 'pipe', 'ignore']),
+      };
+      const said = execFileSync(program, parameters, { ...options, timeout: 3000 });
+      const { pid, name } = pattern.exec(said)?.groups ?? {};
+      if (pid !== undefined) return name === undefined ? `process ${pid}` : `${name} (process ${pid})`;
+    } catch {
+      // Not installed, or not for this user.
+    }
+  }
+  return null;
+}
+
+function sayAddresses() {
+  const { host, port } = settings();
   if (port === '0') {
     console.log('PORT is 0: the log line server_started names the port.');
     return;
