@@ -46,7 +46,7 @@ export class Arena {
 
   static async open({ pairs, perSecond, ...options }: ArenaOptions, random: Random): Promise<Arena> {
     const deployment = await Deployment.start(options);
-    const clients = new Clients(deployment.instances);
+    const clients = new Clients(deployment.instances, deployment.nginx);
     const arena = new Arena(deployment, clients, random, perSecond);
     try {
       await clients.open(pairs);

@@ -1,5 +1,5 @@
 import { startTcpProxy } from '../support/tcp-proxy.ts';
-import type { ChooseTarget, TcpProxy } from '../support/tcp-proxy.ts';
+import type { ChooseTarget, Target, TcpProxy } from '../support/tcp-proxy.ts';
 import type { Instance } from './instance.ts';
 import { LibraryRecorder } from './library-recorder.ts';
 import type { Opening, Recorder } from './recorder.ts';
@@ -9,7 +9,7 @@ import { StockRecorder } from './stock-recorder.ts';
 export interface Placed {
   readonly recorder: Recorder;
   readonly network: TcpProxy;
-  /** The instances that its connections went to, oldest first. */
+  /** The instances that its connections went to, oldest first; unknown behind nginx. */
   readonly visited: readonly Instance[];
 }
 
@@ -27,14 +27,19 @@ function codeOf({ code, record }: Recorder): string {
   return code;
 }
 
-/** The clients of a run, with a balancer before the instances: each connection of a client goes to the next instance. */
+/**
+ * The clients of a run, with a balancer before the instances: each connection of a client goes to the next instance, unless
+ * there is a balancer that decides.
+ */
 export class Clients {
   readonly pairs: Pair[] = [];
   readonly #instances: readonly Instance[];
+  readonly #balancer: Target | null;
   readonly #networks: TcpProxy[] = [];
 
-  constructor(instances: readonly Instance[]) {
+  constructor(instances: readonly Instance[], balancer: Target | null) {
     this.#instances = instances;
+    this.#balancer = balancer;
   }
 
   get placed(): Placed[] {
@@ -75,6 +80,8 @@ export class Clients {
   }
 
   #balance(first: number, visited: Instance[]): ChooseTarget {
+    const balancer = this.#balancer;
+    if (balancer !== null) return (attempt) => (attempt === 0 ? balancer : null);
     let connection = first;
     return (attempt) => {
       if (attempt === 0) connection += 1;

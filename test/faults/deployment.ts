@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { copyDataDirectory, emptyDataDirectory } from '../support/data-directory.ts';
 import type { Environment } from '../support/environment.ts';
+import { freePorts, startNginx } from '../support/nginx.ts';
+import type { Nginx } from '../support/nginx.ts';
 import { startPostgres } from '../support/postgres-server.ts';
 import type { PostgresServer } from '../support/postgres-server.ts';
 import { startCluster } from '../support/redis-cluster.ts';
@@ -23,6 +25,8 @@ export interface DeploymentOptions {
   readonly instances: number;
   readonly redis?: RedisServerOptions;
   readonly env?: Environment;
+  /** A real nginx with the configuration of deploy/nginx before the instances, in place of the balancing that clients do. */
+  readonly isBehindNginx?: boolean;
   /** What all instances run at first, in place of what this checkout was built to. */
   readonly main?: string;
 }
@@ -37,6 +41,7 @@ export class Deployment {
   readonly sentinels: Sentinels | null;
   readonly cluster: RedisClusterServers | null;
   readonly postgres: PostgresServer | null;
+  readonly nginx: Nginx | null;
   /** Of the database itself, past every proxy. */
   readonly databaseUrl: string | null;
   readonly #closers: (() => Promise<void>)[];
@@ -49,6 +54,7 @@ export class Deployment {
     this.sentinels = parts.sentinels;
     this.cluster = parts.cluster;
     this.postgres = parts.postgres;
+    this.nginx = parts.nginx;
     this.databaseUrl = parts.databaseUrl;
     this.#closers = parts.closers;
   }
@@ -96,11 +102,12 @@ interface Parts {
   sentinels: Sentinels | null;
   cluster: RedisClusterServers | null;
   postgres: PostgresServer | null;
+  nginx: Nginx | null;
   databaseUrl: string | null;
   closers: (() => Promise<void>)[];
 }
 
-const NOTHING = { redis: null, sentinels: null, cluster: null, postgres: null, databaseUrl: null };
+const NOTHING = { redis: null, sentinels: null, cluster: null, postgres: null, nginx: null, databaseUrl: null };
 
 async function addEmbedded(parts: Parts, { env = {} }: DeploymentOptions): Promise<void> {
   const data = await copyDataDirectory();
@@ -110,7 +117,7 @@ async function addEmbedded(parts: Parts, { env = {} }: DeploymentOptions): Promi
 
 async function addServers(
   parts: Parts,
-  { hotState, instances, redis, env = {}, main }: DeploymentOptions,
+  { hotState, instances, redis, env = {}, isBehindNginx = false, main }: DeploymentOptions,
 ): Promise<void> {
   const postgres = await startPostgres();
   parts.postgres = postgres;
@@ -120,6 +127,13 @@ async function addServers(
   // AOF always, unless the scenario asks for another: what is acknowledged has to survive.
   const redisEnv = await addRedis(parts, hotState, { appendonly: 'always', ...redis });
   const secret = randomBytes(32).toString('hex');
+  // Known before an instance starts, and again after each of its starts: so they stand in a balancer's configuration.
+  const ports = isBehindNginx ? await freePorts(instances) : [];
+  if (isBehindNginx) {
+    const nginx = await startNginx(ports);
+    parts.nginx = nginx;
+    parts.closers.push(() => nginx.stop());
+  }
   for (let index = 0; index < instances; index += 1) {
     const data = await emptyDataDirectory();
     parts.closers.push(() => data.remove());
@@ -129,6 +143,7 @@ async function addServers(
       DATABASE_SSL: 'false',
       DATABASE_URL: through(databaseUrl, databaseLink),
       ...(await redisEnv()),
+      ...(isBehindNginx ? { PORT: String(ports[index]), TRUST_PROXY: '127.0.0.1/32' } : {}),
       ...env,
     };
     parts.instances.push(new Instance(`instance-${index}`, data.dir, own, main));

@@ -1,6 +1,7 @@
 import type { Scenario } from '../scenario.ts';
 import { f01 } from './f01-instance-killed.ts';
 import { f02 } from './f02-rolling-restart.ts';
+import { f02n } from './f02n-behind-nginx.ts';
 import { f03 } from './f03-redis-emptied.ts';
 import { f03r } from './f03r-redis-rolled-back.ts';
 import { f04 } from './f04-redis-killed.ts';
@@ -10,8 +11,28 @@ import { f07 } from './f07-sentinel-failover.ts';
 import { f08 } from './f08-cluster-changes.ts';
 import { f09 } from './f09-redis-full.ts';
 import { f10 } from './f10-postgres-away.ts';
+import { f11 } from './f11-logs-full.ts';
 import { f14 } from './f14-subscriber-cut.ts';
 import { f16 } from './f16-ack-lost.ts';
+import { f17 } from './f17-loop-stalled.ts';
 import { f20 } from './f20-two-versions.ts';
 
-export const SCENARIOS: readonly Scenario[] = [f01, f02, f03, f03r, f04, f05, f06, f07, f08, f09, f10, f14, f16, f20];
+export const SCENARIOS: readonly Scenario[] = [
+  f01,
+  f02,
+  f02n,
+  f03,
+  f03r,
+  f04,
+  f05,
+  f06,
+  f07,
+  f08,
+  f09,
+  f10,
+  f11,
+  f14,
+  f16,
+  f17,
+  f20,
+];
