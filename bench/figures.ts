@@ -1,3 +1,5 @@
+import type { Summary } from './engine/samples.ts';
+
 /** One printed line: what was measured, and, where there is one, what it must reach. */
 export interface Figure {
   name: string;
@@ -22,6 +24,18 @@ export function formatFigures(figures: readonly Figure[]): string {
 export function rounded(value: number): string {
   if (value >= 100) return Math.round(value).toLocaleString('en-US');
   return value.toFixed(value >= 10 ? 1 : 2);
+}
+
+export function percentiles(summary: Summary | null): string {
+  if (summary === null) return 'nothing measured';
+  const { p50, p95, p99, max } = summary;
+  return `p50 ${rounded(p50)}  p95 ${rounded(p95)}  p99 ${rounded(p99)}  max ${rounded(max)} ms`;
+}
+
+/** How often each thing happened. */
+export function tallyText(tally: Readonly<Record<string, number>>): string {
+  const entries = Object.entries(tally);
+  return entries.length === 0 ? 'none' : entries.map(([what, count]) => `${what}: ${count}`).join(', ');
 }
 
 export function milliseconds(value: number): string {

@@ -14,6 +14,9 @@ export const SCENARIO_NAMES = [
   'archive',
   'tokens',
   'logins',
+  'timing',
+  'observability',
+  'drain',
 ] as const;
 export const FORMATS = ['text', 'markdown', 'json'] as const;
 export type Format = (typeof FORMATS)[number];

@@ -1,14 +1,17 @@
 /** `npm run bench`: starts servers, lets the generator load them, prints what was measured. It never fails by a figure. */
-import { runCrossScenario } from './cross.ts';
 import { describeMachine } from './machine.ts';
 import { parseOptions, USAGE, UsageError, type Options, type ScenarioName } from './options.ts';
 import { FIFTY, OPEN500, PAIR, runLoadScenario } from './scenarios/load.ts';
 import { formatReport, type Report } from './report.ts';
 import { runArchiveScenario } from './scenarios/archive.ts';
+import { runCrossScenario } from './scenarios/cross.ts';
+import { runDrainScenario } from './scenarios/drain.ts';
 import { runHistoryScenario } from './scenarios/history.ts';
 import { runLoginsScenario } from './scenarios/logins.ts';
+import { runObservabilityScenario } from './scenarios/observability.ts';
 import { runRelayScenario } from './scenarios/relay.ts';
 import { runStartScenario } from './scenarios/start.ts';
+import { runTimingScenario } from './scenarios/timing.ts';
 import { runTokensScenario } from './scenarios/tokens.ts';
 import { Workspace } from './workspace.ts';
 
@@ -67,5 +70,11 @@ function runScenario(name: ScenarioName, options: Options, workspace: Workspace)
       return runTokensScenario(workspace.signal);
     case 'logins':
       return runLoginsScenario(options, workspace);
+    case 'timing':
+      return runTimingScenario(workspace);
+    case 'observability':
+      return runObservabilityScenario(options, workspace);
+    case 'drain':
+      return runDrainScenario(options, workspace);
   }
 }

@@ -27,6 +27,8 @@ export interface RunningServer {
   address: string;
   /** From the start of the process to its first 200 on `readyPath`, or to `server_started`. */
   readyMs: number;
+  /** The exit code, once the process has ended; null when a signal ended it. */
+  exited: Promise<number | null>;
   /** SIGTERM, and SIGKILL when that does not end it in 30 s. */
   stop(): Promise<void>;
   /** SIGKILL: no orderly stop. */
@@ -54,6 +56,7 @@ export async function startServer(command: ServerCommand): Promise<RunningServer
       pid: child.pid ?? 0,
       address,
       readyMs,
+      exited: exited.then(() => child.exitCode),
       stop: () => end(child, exited, 'SIGTERM'),
       kill: () => end(child, exited, 'SIGKILL'),
     };

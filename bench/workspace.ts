@@ -68,10 +68,15 @@ export class Workspace {
    * needs more memory than any load, and would hide what the load needs.
    */
   async startInitialisedTandem(own: Record<string, string> = {}): Promise<RunningServer> {
+    return this.startTandem(await this.copyInitialised(), own);
+  }
+
+  /** A data directory without sessions, for whoever starts more than one server on it. */
+  async copyInitialised(): Promise<string> {
     this.#initialised ??= this.#initialise();
     const dataDirectory = this.newDataDirectory();
     await cp(await this.#initialised, dataDirectory, { recursive: true });
-    return this.startTandem(dataDirectory, own);
+    return dataDirectory;
   }
 
   startRelay(): Promise<RunningServer> {

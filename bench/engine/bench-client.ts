@@ -15,24 +15,37 @@ import {
 const CONNECT_DEADLINE_MS = 10_000;
 const ANSWER_DEADLINE_MS = 10_000;
 
+export interface ConnectOptions {
+  /** What the handshake says; nothing unless given. */
+  auth?: object;
+  /** Every event but `message:new`, from the first on: what follows a handshake at once is not missed. */
+  onEvent?: (name: string, payload: unknown) => void;
+  onDelivery?: (delivery: Delivery) => void;
+}
+
 /**
  * One Socket.IO connection at the least cost. The official client spends several times the CPU per message, which on a
  * machine shared with the server would be taken from the server.
  */
 export class BenchClient {
   /** Replace them before traffic starts. */
-  onDelivery: (delivery: Delivery) => void = ignore;
+  onDelivery: (delivery: Delivery) => void;
   /** The connection ended without `close`; `reason` is the server's word, if it gave one. */
   onLost: (reason: string) => void = ignore;
   readonly #socket: WebSocket;
+  readonly #auth: object;
+  readonly #onEvent: (name: string, payload: unknown) => void;
   readonly #answers = new Map<number, (answer: unknown) => void>();
   readonly #events = new Map<string, (payload: unknown) => void>();
   #nextAckId = 0;
   #closingReason = 'no reason given';
   #isClosing = false;
 
-  private constructor(socket: WebSocket) {
+  private constructor(socket: WebSocket, { auth = {}, onEvent = ignore, onDelivery = ignore }: ConnectOptions) {
     this.#socket = socket;
+    this.#auth = auth;
+    this.#onEvent = onEvent;
+    this.onDelivery = onDelivery;
     socket.on('message', (data: Buffer) => this.#read(data.toString('utf8')));
     socket.on('close', () => {
       if (!this.#isClosing) this.onLost(this.#closingReason);
@@ -42,13 +55,13 @@ export class BenchClient {
   }
 
   /** Connects to the root namespace. `address` is `host:port`. */
-  static async connect(address: string): Promise<BenchClient> {
+  static async connect(address: string, options: ConnectOptions = {}): Promise<BenchClient> {
     const socket = new WebSocket(`ws://${address}/socket.io/?EIO=4&transport=websocket`, {
       perMessageDeflate: false,
       skipUTF8Validation: true,
       handshakeTimeout: CONNECT_DEADLINE_MS,
     });
-    const client = new BenchClient(socket);
+    const client = new BenchClient(socket, options);
     try {
       await client.#connected();
     } catch (cause) {
@@ -107,6 +120,7 @@ export class BenchClient {
       const { name, payload } = readEvent(frame);
       if (name === 'message:new') this.onDelivery(readDelivery(payload));
       else this.#raise(name, payload);
+      if (name !== 'message:new') this.#onEvent(name, payload);
       if (name === 'connection:closing' && hasKey(payload, 'reason')) this.#closingReason = String(payload.reason);
     } else if (frame.startsWith(FRAME.ack)) {
       const { ackId, answer } = readAnswer(frame);
@@ -121,7 +135,7 @@ export class BenchClient {
     } else if (frame.startsWith(FRAME.connect)) {
       this.#raise(FRAME.connect, null);
     } else if (frame.startsWith(FRAME.open)) {
-      this.#socket.send(`${FRAME.connect}{}`);
+      this.#socket.send(FRAME.connect + JSON.stringify(this.#auth));
     }
   }
 

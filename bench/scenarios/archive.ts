@@ -6,8 +6,8 @@ import { ArchiverChild } from '../archive/archiver-child.ts';
 import { HotSessions, type HotSession } from '../archive/hot-sessions.ts';
 import { Meter, type Spent } from '../archive/meter.ts';
 import { LOOK_MS, talk, type Talked } from '../archive/talk.ts';
-import type { Summary } from '../engine/samples.ts';
-import { milliseconds, rounded, type Figure } from '../figures.ts';
+import { Closers } from '../closers.ts';
+import { milliseconds, percentiles, rounded, type Figure } from '../figures.ts';
 import { openBenchDatabase } from '../history/database.ts';
 import type { Options } from '../options.ts';
 import type { Report } from '../report.ts';
@@ -25,22 +25,22 @@ export async function runArchiveScenario(options: Options, signal: AbortSignal):
   const backlog = { sessions: options.sessions ?? BACKLOG_SESSIONS, messages: options.messages ?? BACKLOG_MESSAGES };
   const pairs = options.pairs ?? PAIRS;
   const ratePerSecond = options.ratePerSecond ?? RATE_PER_SECOND;
-  const closers: (() => Promise<void>)[] = [];
+  const closers = new Closers();
   try {
     const redis = await startRedis({ appendonly: 'always' });
-    closers.push(() => redis.stop());
+    closers.add(() => redis.stop());
     const database = await openBenchDatabase();
-    closers.push(() => database.close());
+    closers.add(() => database.close());
     const config = { dataDir: '', database: externalPostgres(database.url) };
     const durable = await openDurable(config, { onEvent: () => undefined });
-    closers.push(() => durable.close());
+    closers.add(() => durable.close());
     const hot = await HotSessions.open(redis.url, durable);
-    closers.push(() => hot.close());
+    closers.add(() => hot.close());
 
     const waiting = await makeSessions(hot, 0, backlog.sessions);
     await fillBacklog(hot, waiting, backlog.messages, signal);
     const archiver = await ArchiverChild.open({ redisUrl: redis.url, databaseUrl: database.url, prefix: hot.prefix });
-    closers.push(() => archiver.stop());
+    closers.add(() => archiver.stop());
     const meter = new Meter(archiver.pid, redis.pid, database);
     const stopMeter = await meter.start();
     archiver.start();
@@ -72,7 +72,7 @@ export async function runArchiveScenario(options: Options, signal: AbortSignal):
       ],
     };
   } finally {
-    await closeAll(closers.reverse());
+    await closers.closeAll();
   }
 }
 
@@ -117,13 +117,6 @@ async function drained(
   }
 }
 
-/** All of them, whatever becomes of one; the first failure is told. */
-async function closeAll(closers: readonly (() => Promise<void>)[]): Promise<void> {
-  const failures: unknown[] = [];
-  for (const close of closers) await close().catch((error: unknown) => failures.push(error));
-  if (failures.length > 0) throw new AggregateError(failures, 'what was started could not be ended in order');
-}
-
 function drainFigures({ seconds, cpu }: Spent, messages: number, isDefault: boolean): Figure[] {
   const { archiver, redis, postgres } = cpu;
   const together = archiver === null || redis === null || postgres === null ? null : archiver + redis + postgres;
@@ -162,12 +155,6 @@ function talkFigures({ ack, lag, appended, notArchived, spent }: Talked, isDefau
     },
     { name: 'meanwhile, cores', value: coresText(spent) },
   ];
-}
-
-function percentiles(summary: Summary | null): string {
-  if (summary === null) return 'nothing measured';
-  const { p50, p95, p99, max } = summary;
-  return `p50 ${rounded(p50)}  p95 ${rounded(p95)}  p99 ${rounded(p99)}  max ${rounded(max)} ms`;
 }
 
 function coresText({ seconds, cpu }: Spent): string {

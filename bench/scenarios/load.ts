@@ -1,7 +1,8 @@
 import type { LoadResult, Plan } from '../engine/plan.ts';
-import { milliseconds, rounded, type Figure } from '../figures.ts';
+import { milliseconds, percentiles, rounded, tallyText, type Figure } from '../figures.ts';
 import { generate } from '../generator-process.ts';
 import type { Options } from '../options.ts';
+import type { Report } from '../report.ts';
 import type { RunningServer } from '../server-process.ts';
 import type { Workspace } from '../workspace.ts';
 
@@ -27,11 +28,7 @@ const BODY_BYTES = 100;
 const SETTLE_DEADLINE_MS = 10_000;
 
 /** Runs one of the three shapes against a server of its own. Gives the title and the figures. */
-export async function runLoadScenario(
-  shape: LoadShape,
-  options: Options,
-  workspace: Workspace,
-): Promise<{ title: string; figures: Figure[] }> {
+export async function runLoadScenario(shape: LoadShape, options: Options, workspace: Workspace): Promise<Report> {
   const asked = adjusted(shape, options);
   const server = await workspace.startInitialisedTandem();
   try {
@@ -90,8 +87,8 @@ function figuresOf(shape: LoadShape, result: LoadResult, withTargets: boolean): 
       ...(withTargets && rateTarget(shape, perSecond.acknowledged)),
     },
     { name: 'received', value: `${rounded(perSecond.received)} /s` },
-    { name: 'send to ack', value: latencyText(latencyMs.ack) },
-    { name: 'send to receive', value: latencyText(latencyMs.delivery) },
+    { name: 'send to ack', value: percentiles(latencyMs.ack) },
+    { name: 'send to receive', value: percentiles(latencyMs.delivery) },
   );
   if (withTargets && shape.name === OPEN500.name) {
     const p99 = latencyMs.delivery?.p99 ?? Infinity;
@@ -101,7 +98,7 @@ function figuresOf(shape: LoadShape, result: LoadResult, withTargets: boolean): 
       target: { text: `below ${OPEN500_TARGET_P99_MS} ms`, isReached: p99 < OPEN500_TARGET_P99_MS },
     });
   }
-  if (shape.loop.kind === 'open') figures.push({ name: 'late to send', value: latencyText(latencyMs.sendDelay) });
+  if (shape.loop.kind === 'open') figures.push({ name: 'late to send', value: percentiles(latencyMs.sendDelay) });
   const faults = counts.lost + counts.doubled + counts.reordered + counts.phantom + counts.unanswered;
   figures.push(
     {
@@ -109,7 +106,7 @@ function figuresOf(shape: LoadShape, result: LoadResult, withTargets: boolean): 
       value: faultsText(counts),
       target: { text: '0', isReached: faults === 0 && counts.acknowledged > 0 },
     },
-    { name: 'errors', value: errorsText(result.errors) },
+    { name: 'errors', value: tallyText(result.errors) },
     { name: 'server CPU', value: cpuText(result) },
     { name: 'server memory, peak', value: bytesText(server.peakBytes) },
     { name: 'generator CPU', value: `${result.generatorCores.toFixed(2)} of a core` },
@@ -124,19 +121,8 @@ function rateTarget(shape: LoadShape, perSecond: number): Pick<Figure, 'target'>
   return { target: { text: `${rounded(atLeast)} /s or more`, isReached: perSecond >= atLeast } };
 }
 
-function latencyText(summary: LoadResult['latencyMs']['ack']): string {
-  if (summary === null) return 'nothing measured';
-  const { p50, p95, p99, max } = summary;
-  return `p50 ${rounded(p50)}  p95 ${rounded(p95)}  p99 ${rounded(p99)}  max ${rounded(max)} ms`;
-}
-
 function faultsText({ lost, doubled, reordered, phantom, unanswered, sent }: LoadResult['counts']): string {
   return `lost ${lost}, doubled ${doubled}, reordered ${reordered}, phantom ${phantom}, unanswered ${unanswered}, of ${sent.toLocaleString('en-US')} sent`;
-}
-
-function errorsText(errors: LoadResult['errors']): string {
-  const entries = Object.entries(errors);
-  return entries.length === 0 ? 'none' : entries.map(([what, count]) => `${what}: ${count}`).join(', ');
 }
 
 function cpuText({ server: { cpuSeconds, cpuMicrosPerMessage }, windowMs }: LoadResult): string {

@@ -1,13 +1,12 @@
 import { flood, registerAccounts, type FloodResult } from '../auth/login-flood.ts';
 import { loginAttempts, type Account } from '../auth/login-attempts.ts';
-import { startInstance } from '../cross.ts';
+import { Closers } from '../closers.ts';
 import type { LoadResult } from '../engine/plan.ts';
 import { milliseconds, rounded, type Figure } from '../figures.ts';
 import type { Options } from '../options.ts';
 import type { Report } from '../report.ts';
 import type { RunningServer } from '../server-process.ts';
-import { startPostgres } from '../../test/support/postgres-server.ts';
-import { startRedis } from '../../test/support/redis-server.ts';
+import { startInstance, startStores } from '../stores.ts';
 import type { Workspace } from '../workspace.ts';
 import { adjusted, measure, titleOf, type LoadShape } from './load.ts';
 
@@ -54,19 +53,14 @@ async function measureEmbedded(shape: LoadShape, options: Options, workspace: Wo
 }
 
 async function measureExternal(shape: LoadShape, options: Options, workspace: Workspace): Promise<Measured> {
-  const closers: (() => Promise<void>)[] = [];
+  const closers = new Closers();
   try {
-    const redis = await startRedis({ appendonly: 'always' });
-    closers.push(() => redis.stop());
-    const postgres = await startPostgres();
-    closers.push(() => postgres.stop());
     // Its limits are off already.
-    const databaseUrl = await postgres.createDatabase();
-    const server = await startInstance(options.serverScript, workspace, redis.url, databaseUrl);
-    closers.push(() => server.stop());
+    const server = await startInstance(options.serverScript, workspace, await startStores(closers));
+    closers.add(() => server.stop());
     return await measureRounds(shape, server, options.durationMs / ROUNDS, workspace.signal);
   } finally {
-    for (const close of closers.reverse()) await close();
+    await closers.closeAll();
   }
 }
 

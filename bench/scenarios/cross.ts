@@ -1,15 +1,14 @@
-import { mkdir } from 'node:fs/promises';
-import { testEnvironment } from '../test/support/environment.ts';
-import { startPostgres } from '../test/support/postgres-server.ts';
-import { startRedis } from '../test/support/redis-server.ts';
-import type { RedisServer } from '../test/support/redis-server.ts';
-import type { LoadResult } from './engine/plan.ts';
-import { cpuSecondsOf } from './engine/process-usage.ts';
-import { milliseconds, rounded, type Figure } from './figures.ts';
-import { generate } from './generator-process.ts';
-import type { Options } from './options.ts';
-import { startServer, type RunningServer } from './server-process.ts';
-import type { Workspace } from './workspace.ts';
+import type { RedisServer } from '../../test/support/redis-server.ts';
+import { Closers } from '../closers.ts';
+import type { LoadResult } from '../engine/plan.ts';
+import { cpuSecondsOf } from '../engine/process-usage.ts';
+import { milliseconds, percentiles, rounded, tallyText, type Figure } from '../figures.ts';
+import { generate } from '../generator-process.ts';
+import type { Options } from '../options.ts';
+import type { Report } from '../report.ts';
+import type { RunningServer } from '../server-process.ts';
+import { startInstance, startStores } from '../stores.ts';
+import type { Workspace } from '../workspace.ts';
 
 const PAIRS = 20;
 const RATE_PER_SECOND = 2_000;
@@ -30,23 +29,17 @@ interface Usage {
 }
 
 /** Pairs whose A is on one server and whose B is on another, over one Redis (AOF always) and one Postgres. */
-export async function runCrossScenario(
-  options: Options,
-  workspace: Workspace,
-): Promise<{ title: string; figures: Figure[] }> {
+export async function runCrossScenario(options: Options, workspace: Workspace): Promise<Report> {
   const pairs = options.pairs ?? PAIRS;
   const ratePerSecond = options.ratePerSecond ?? RATE_PER_SECOND;
-  const closers: (() => Promise<void>)[] = [];
+  const closers = new Closers();
   try {
-    const redis = await startRedis({ appendonly: 'always' });
-    closers.push(() => redis.stop());
-    const postgres = await startPostgres();
-    closers.push(() => postgres.stop());
-    const databaseUrl = await postgres.createDatabase();
+    const stores = await startStores(closers);
+    const { redis } = stores;
     const servers: RunningServer[] = [];
     for (let index = 0; index < 2; index += 1) {
-      const server = await startInstance(options.serverScript, workspace, redis.url, databaseUrl);
-      closers.push(() => server.stop());
+      const server = await startInstance(options.serverScript, workspace, stores);
+      closers.add(() => server.stop());
       servers.push(server);
     }
     const [sending, receiving] = servers;
@@ -74,27 +67,8 @@ export async function runCrossScenario(
       figures: figuresOf(result, usage, isTarget),
     };
   } finally {
-    for (const close of closers.reverse()) await close();
+    await closers.closeAll();
   }
-}
-
-/** One of several servers may share such stores. */
-export async function startInstance(
-  script: string,
-  workspace: Workspace,
-  redisUrl: string,
-  databaseUrl: string,
-): Promise<RunningServer> {
-  const dataDirectory = workspace.newDataDirectory();
-  await mkdir(dataDirectory, { recursive: true });
-  const env = testEnvironment(dataDirectory, {
-    PATH: process.env['PATH'] ?? '',
-    JWT_SECRET: 'a-secret-of-the-bench-alone-a-secret-of-the-bench-alone',
-    REDIS_URL: redisUrl,
-    DATABASE_URL: databaseUrl,
-    DATABASE_SSL: 'false',
-  });
-  return startServer({ script, env, cwd: dataDirectory, readyPath: '/health/ready', signal: workspace.signal });
 }
 
 async function usageOf(servers: readonly RunningServer[], redis: RedisServer): Promise<Usage> {
@@ -130,7 +104,6 @@ function figuresOf(result: LoadResult, usage: Usage, isTarget: boolean): Figure[
   const p99 = latencyMs.delivery?.p99 ?? Infinity;
   const scripts = perMessage(SCRIPT_CALLS);
   const published = perMessage(PUBLISH_CALLS);
-  const errors = Object.entries(result.errors).map(([what, count]) => `${what}: ${count}`);
   return [
     { name: 'acknowledged', value: `${rounded(perSecond.acknowledged)} /s of ${rounded(perSecond.offered)} offered` },
     { name: 'send to ack', value: percentiles(latencyMs.ack) },
@@ -161,7 +134,7 @@ function figuresOf(result: LoadResult, usage: Usage, isTarget: boolean): Figure[
       value: `lost ${counts.lost}, doubled ${counts.doubled}, reordered ${counts.reordered}, phantom ${counts.phantom}, unanswered ${counts.unanswered}, of ${counts.sent} sent`,
       target: { text: '0', isReached: faults === 0 && acknowledged > 0 },
     },
-    { name: 'errors', value: errors.length === 0 ? 'none' : errors.join(', ') },
+    { name: 'errors', value: tallyText(result.errors) },
   ];
 }
 
@@ -169,12 +142,6 @@ function figuresOf(result: LoadResult, usage: Usage, isTarget: boolean): Figure[
 function callsText(calls: ReadonlyMap<string, number>, messages: number): string {
   const frequent = [...calls].filter(([, count]) => count / messages >= 0.01).sort(([, a], [, b]) => b - a);
   return frequent.map(([name, count]) => `${name} ${(count / messages).toFixed(2)}`).join(', ');
-}
-
-function percentiles(summary: LoadResult['latencyMs']['ack']): string {
-  if (summary === null) return 'nothing measured';
-  const { p50, p99, max } = summary;
-  return `p50 ${rounded(p50)}  p99 ${rounded(p99)}  max ${rounded(max)} ms`;
 }
 
 function microseconds(seconds: number | null, messages: number): string {
