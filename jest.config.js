@@ -11,7 +11,9 @@ export default {
     ],
   },
   globalSetup: '<rootDir>/test/support/global-setup.js',
-  testTimeout: 30_000,
+  globalTeardown: '<rootDir>/test/support/global-teardown.js',
+  // Decides nothing but how long a failing test takes; twice what the longest needs on a machine that others use too.
+  testTimeout: 60_000,
   // Most tests wait for events more than they compute: two at once use two cores better than one, and three make deadlines late.
   maxWorkers: 2,
 };

@@ -9,7 +9,8 @@ import { spawnServer } from './support/spawned-server.ts';
 import type { SpawnedServer } from './support/spawned-server.ts';
 import { Talker, violationsOf } from './support/talker.ts';
 
-const ROUNDS = 15;
+/** Each costs a start of the server; every run has other moments. */
+const ROUNDS = 8;
 const seed = seedOfRun();
 
 /** Somebody who takes a seat in the moment of the crash, and repeats that with its key when no answer came. */

@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { access, mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { makeScratch } from './scratch.js';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const cache = path.join(root, 'node_modules/.cache/tandem');
@@ -16,6 +17,7 @@ const WEEK_MS = 7 * 24 * 3_600_000;
 export default async function setup() {
   const directory = path.join(cache, await digest());
   if (!(await exists(directory))) await make(directory);
+  await makeScratch();
   // Read by copyDataDirectory: the processes of the tests inherit the environment of this one.
   process.env.TANDEM_TEST_DATA_DIRECTORY = directory;
 }

@@ -5,6 +5,7 @@ import type { ClientOptions } from './client.ts';
 import { emptyDataDirectory } from './data-directory.ts';
 import type { DataDirectory } from './data-directory.ts';
 import type { Environment } from './environment.ts';
+import { eventually } from './eventually.ts';
 import { startPostgres } from './postgres-server.ts';
 import type { PostgresServer } from './postgres-server.ts';
 import { startRedis } from './redis-server.ts';
@@ -47,6 +48,8 @@ export interface InstancesStage {
   /** One to each instance, in their order. */
   readonly proxies: readonly TcpProxy[];
   readonly processes: readonly SpawnedServer[];
+  /** Resolves when every instance says that it has all that it needs: what the next test counts on after an outage. */
+  areReady(): Promise<void>;
   /** In the place of one that ended. */
   startAgain(index: number): Promise<void>;
   /** Where nothing is said, the clients take the instances in turn. */
@@ -176,6 +179,15 @@ export function stageInstances(
     proxies,
     get processes() {
       return instances.flatMap(({ process }) => (process === null ? [] : [process]));
+    },
+    areReady: async () => {
+      for (const { url } of instances) {
+        await eventually(async () => {
+          const answer = await fetch(`${url}/health/ready`);
+          if (answer.status !== 200) throw new Error(`${url} is not ready: ${await answer.text()}`);
+          await answer.body?.cancel();
+        });
+      }
     },
     startAgain: async (index) => {
       await at(index).stop();

@@ -16,7 +16,7 @@ export interface Peer {
   readonly reader: SessionReader;
 }
 
-/** One browser for a file, and a server of its own for each test. */
+/** One browser and one server for the tests of a file, each of which leaves a server running. */
 export interface LibraryStage {
   /** Stays the same when the server is replaced. */
   readonly url: string;
@@ -37,26 +37,27 @@ export function stageLibrary(): LibraryStage {
   let contexts: BrowserContext[] = [];
 
   beforeAll(async () => {
-    browser = await launchChromium();
-  }, 60_000);
+    data = await copyDataDirectory();
+    [server, browser] = await Promise.all([spawnServer(data.dir), launchChromium()]);
+  }, 90_000);
+  beforeEach(async () => {
+    // A test that failed may have left it dead.
+    if (server?.isRunning() === false) await startServerAgain();
+  });
   afterAll(async () => {
     await browser?.close();
-  });
-  beforeEach(async () => {
-    data = await copyDataDirectory();
-    server = await spawnServer(data.dir);
+    if (server?.isRunning() === true) await server.kill9();
+    await data?.remove();
   });
   afterEach(async () => {
     for (const peer of peers) peer.close();
     await Promise.all(contexts.map((context) => context.close()));
     peers = [];
     contexts = [];
-    if (server?.isRunning() === true) await server.kill9();
-    await data?.remove();
   });
 
   function running(): SpawnedServer {
-    if (server === undefined) throw new Error('the server starts before each test, not earlier');
+    if (server === undefined) throw new Error('the stage has no server: beforeAll failed');
     return server;
   }
   const killServer = async (): Promise<void> => running().kill9();

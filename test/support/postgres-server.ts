@@ -1,8 +1,8 @@
 /** A real Postgres for tests: a process of its own, on a free port, in a directory of its own. */
 import { execFile, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync, readFileSync } from 'node:fs';
+import { chown, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -50,13 +50,8 @@ export interface PostgresServer {
 export async function startPostgres({ ssl, settings = {} }: PostgresOptions = {}): Promise<PostgresServer> {
   const home = await makeHome();
   try {
-    const password = randomBytes(12).toString('hex');
-    const passwordFile = await put(home, 'password', password);
     const certificate = ssl === undefined ? null : await makeCertificate(ssl === true ? LOCAL_NAMES : ssl);
-    await run('initdb', [
-      ...['-D', join(home, 'data'), '-U', USER, `--pwfile=${passwordFile}`, '-A', 'scram-sha-256'],
-      ...['-E', 'UTF8', '--locale=C', '--no-sync'],
-    ]);
+    const password = await initialise(home);
     const tls: Record<string, string> =
       certificate === null
         ? {}
@@ -75,6 +70,42 @@ export async function startPostgres({ ssl, settings = {} }: PostgresOptions = {}
     await rm(home, { recursive: true, force: true });
     throw error;
   }
+}
+
+/**
+ * `initdb` takes 2 s of processor time: in a run of the tests it happens once, and the others are copies. Returns the
+ * password, which they share.
+ */
+async function initialise(home: string): Promise<string> {
+  const scratch = process.env['TANDEM_TEST_SCRATCH'];
+  if (scratch === undefined) return initdb(home);
+  // Tests may ask for another version than this machine's.
+  const template = join(scratch, `postgres-template-${process.env['TEST_POSTGRES_VERSION'] ?? ''}`);
+  if (!existsSync(template)) await makeTemplate(template);
+  await runAsOwner('cp', ['-R', join(template, 'data'), join(home, 'data')]);
+  return readFile(join(template, 'password'), 'utf8');
+}
+
+/** Made beside its place and moved there whole: tests of another worker process may be doing the same. */
+async function makeTemplate(template: string): Promise<void> {
+  const unfinished = await makeHome();
+  await initdb(unfinished);
+  try {
+    await rename(unfinished, template);
+  } catch (error) {
+    await rm(unfinished, { recursive: true, force: true });
+    if (!existsSync(template)) throw error;
+  }
+}
+
+async function initdb(home: string): Promise<string> {
+  const password = randomBytes(12).toString('hex');
+  const passwordFile = await put(home, 'password', password);
+  await run('initdb', [
+    ...['-D', join(home, 'data'), '-U', USER, `--pwfile=${passwordFile}`, '-A', 'scram-sha-256'],
+    ...['-E', 'UTF8', '--locale=C', '--no-sync'],
+  ]);
+  return password;
 }
 
 const LOCAL_NAMES = ['DNS:localhost', 'IP:127.0.0.1'];
@@ -280,7 +311,11 @@ async function put(home: string, name: string, text: string): Promise<string> {
 }
 
 async function run(program: string, parameters: readonly string[]): Promise<void> {
-  await promisify(execFile)(postgresProgram(program), parameters, {
+  await runAsOwner(postgresProgram(program), parameters);
+}
+
+async function runAsOwner(program: string, parameters: readonly string[]): Promise<void> {
+  await promisify(execFile)(program, parameters, {
     ...runAs(),
     cwd: tmpdir(),
     env: { ...process.env, LC_ALL: 'C' },

@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import { loadConfig } from '../../server/config.ts';
 import { createServer } from '../../server/server.ts';
-import { copyDataDirectory } from './data-directory.ts';
+import { copyDataDirectory, emptyDataDirectory } from './data-directory.ts';
 import { testEnvironment } from './environment.ts';
 import type { Environment } from './environment.ts';
 import { sharedStores } from './shared-stores.ts';
@@ -25,7 +25,8 @@ export async function startServer(
   env: Environment = {},
   { errors = [], watchesOverload = false, ...overrides }: ServerOptions = {},
 ): Promise<RunningServer> {
-  const data = await copyDataDirectory();
+  // One that has another database looks at no file of the embedded one.
+  const data = await (hasDatabase(env) ? emptyDataDirectory() : copyDataDirectory());
   const lines: string[] = [];
   const stdout = new Writable({
     write: (chunk: Buffer, _encoding, done) => {
@@ -62,6 +63,10 @@ export async function startServer(
     await data.remove();
     throw error;
   }
+}
+
+function hasDatabase({ DATABASE_URL = '', SUPABASE_URL = '' }: Environment): boolean {
+  return DATABASE_URL !== '' || SUPABASE_URL !== '';
 }
 
 function eventOf(line: string): string {

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import type { Readable } from 'node:stream';
 import { createInterface } from 'node:readline';
 import { within } from './deadline.ts';
 import { testEnvironment } from './environment.ts';
@@ -10,7 +11,7 @@ import { Mailbox } from './mailbox.ts';
 import { sharedStores } from './shared-stores.ts';
 
 const entry = path.resolve(import.meta.dirname, '../../dist/server/main.js');
-const START_DEADLINE_MS = 30_000;
+const START_DEADLINE_MS = 60_000;
 const EXIT_DEADLINE_MS = 40_000;
 
 /** Not the server's word but ours: the end of its log. */
@@ -24,6 +25,8 @@ export interface ServerProcess {
   readonly pid: number;
   /** Everything it said on stdout, one object per line; a line that is no JSON is `{ text }`. */
   readonly log: Mailbox<LogLine>;
+  /** What `log` is read from, for whoever closes it or reads no more. */
+  readonly stdout: Readable;
   stderr(): string;
   isRunning(): boolean;
   signal(name: Signal): void;
@@ -71,6 +74,7 @@ export function spawnProcess(dataDir: string, env: Environment = {}, main = entr
   return {
     pid: child.pid ?? -1,
     log,
+    stdout: child.stdout,
     stderr: () => stderr,
     isRunning: () => child.exitCode === null && child.signalCode === null,
     signal: (name) => {

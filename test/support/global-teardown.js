@@ -1,0 +1,2 @@
+/** Once after all tests. */
+export { removeScratch as default } from './scratch.js';
