@@ -39,6 +39,18 @@ module.exports = {
       'main imports server, server imports every room, nobody imports them',
     ),
     never(
+      'doctor-stands-apart',
+      '^server/(?!doctor/|doctor-main\\.ts$)',
+      '^server/doctor/',
+      'it looks at rooms, and no room asks it',
+    ),
+    never(
+      'traces-are-lazy',
+      '^server/(?!observability/trace-export\\.ts$)',
+      '^node_modules/@opentelemetry/',
+      'what is switched off is not loaded: one file knows the library, and it is imported when it is needed',
+    ),
+    never(
       'sessions-know-no-edge',
       '^server/sessions/',
       '^(server/(realtime|http|auth|jobs|limits|state|durable|config)(/|\\.ts$)|node_modules/(express|socket\\.io|engine\\.io|pg|redis)/)',

@@ -100,6 +100,7 @@ describe('configuration', () => {
       metricsToken: null,
       debugApi: false,
       log: { level: 'info', dir: path.resolve('logs'), retentionDays: 14, format: 'pretty' },
+      tracing: null,
       drain: { timeoutMs: 25_000, delayMs: 0 },
     });
   });

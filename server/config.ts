@@ -93,6 +93,15 @@ export interface Config {
     readonly retentionDays: number;
     readonly format: 'pretty' | 'json';
   };
+  /** Null: nothing is traced. */
+  readonly tracing: {
+    /** Base URL of the collector. */
+    readonly endpoint: string;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly serviceName: string;
+    /** Share of the traces that begin here which is recorded, 0 to 1. */
+    readonly ratio: number;
+  } | null;
   readonly drain: { readonly timeoutMs: number; readonly delayMs: number };
 }
 
@@ -178,6 +187,7 @@ function toConfig(values: Values): Config {
       retentionDays: values.LOG_RETENTION_DAYS,
       format: values.LOG_FORMAT,
     },
+    tracing: toTracing(values),
     drain: { timeoutMs: values.DRAIN_TIMEOUT, delayMs: values.DRAIN_DELAY },
   };
 }
@@ -187,6 +197,17 @@ function toDatabase({ DATABASE_URL: address, SUPABASE_URL: url, SUPABASE_SERVICE
   // Of the two there is none or both.
   if (url === null || serviceRoleKey === null) return { kind: 'embedded' as const };
   return { kind: 'supabase' as const, url, serviceRoleKey };
+}
+
+function toTracing(values: Values): Config['tracing'] {
+  const endpoint = values.OTEL_EXPORTER_OTLP_ENDPOINT;
+  if (endpoint === null) return null;
+  return {
+    endpoint,
+    headers: values.OTEL_EXPORTER_OTLP_HEADERS ?? {},
+    serviceName: values.OTEL_SERVICE_NAME,
+    ratio: values.OTEL_TRACES_SAMPLER_ARG,
+  };
 }
 
 function toLimits(values: Values): LimitRules {

@@ -2,6 +2,7 @@ import type { Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { TandemError } from '../protocol/errors.ts';
 import type { Backbone, HotState } from './backbone/backbone.ts';
 import { openBackbone } from './backbone/open-backbone.ts';
 import { Cache } from './cache/cache.ts';
@@ -22,6 +23,8 @@ import { createDetailedHealth, type DetailedHealth } from './observability/healt
 import { createHealth, type Health } from './observability/health.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
 import { createMetrics, type Metrics } from './observability/metrics.ts';
+import type { Tracing } from './observability/span.ts';
+import { openTracing } from './observability/tracing.ts';
 import { Gateway } from './realtime/gateway.ts';
 import { stopAll } from './stop.ts';
 import { newInstanceId } from './state/redis/instance-id.ts';
@@ -67,8 +70,13 @@ export function createServer(config: Config, overrides: ServerOverrides = {}): S
   const stdout = overrides.stdout === undefined ? {} : { stdout: overrides.stdout };
   const logger = createLogger({ level, dir, retentionDays, format, instanceId, ...stdout });
   const metrics = createMetrics({ version: VERSION });
-  const onFault = (error: unknown) => logger.error('internal_error', { error });
+  const onFault = (error: unknown) => {
+    // A store that is away has a line of its own; what fails meanwhile is tried again, and is no fault of ours.
+    const isAway = error instanceof TandemError && error.code === 'UNAVAILABLE';
+    logger[isAway ? 'debug' : 'error']('internal_error', { error });
+  };
 
+  let tracing: Tracing | null = null;
   let running: Running | null = null;
   let starting: Promise<{ port: number }> | null = null;
   let stopping: Promise<void> | null = null;
@@ -76,16 +84,19 @@ export function createServer(config: Config, overrides: ServerOverrides = {}): S
     if (stopping !== null) throw new Error('The server was told to stop before it had started.');
   };
   const closeLogs = async () => {
+    await tracing?.stop();
     metrics.stop();
     await logger.close();
   };
   const build = async () => {
     goOnUnlessStopping();
+    tracing = await openTracing(config.tracing, { version: VERSION, instanceId, logger });
     const durable = await openStore(config, overrides, { logger, metrics });
     let backbone: Backbone | null = null;
     try {
       goOnUnlessStopping();
-      const parts = { config, durable, logger, metrics, instanceId, onFault, testClock: overrides.now ?? null };
+      const testClock = overrides.now ?? null;
+      const parts = { config, durable, logger, metrics, tracing, instanceId, onFault, testClock };
       backbone = await openBackbone(parts);
       goOnUnlessStopping();
       running = await serve({ ...parts, overrides, backbone });
@@ -155,6 +166,7 @@ interface Parts {
   backbone: Backbone;
   logger: Logger;
   metrics: Metrics;
+  tracing: Tracing | null;
   instanceId: string;
   onFault: (error: unknown) => void;
 }
@@ -166,7 +178,7 @@ interface Running {
 
 /** Builds the rest in the order of its dependencies, restores the sessions, and listens. */
 async function serve(parts: Parts): Promise<Running> {
-  const { config, durable, backbone, logger, metrics, instanceId, onFault } = parts;
+  const { config, durable, backbone, logger, metrics, tracing, instanceId, onFault } = parts;
   const { now, limits, adapter } = backbone;
   const clientIp = createClientIp(config.trustProxy);
   const overload = createOverloadWatch((isOverloaded) => {
@@ -182,6 +194,7 @@ async function serve(parts: Parts): Promise<Running> {
     rules: config.limits,
     limits,
     adapter,
+    tracing,
     now,
     logger,
     metrics,
@@ -189,7 +202,11 @@ async function serve(parts: Parts): Promise<Running> {
   const hot = await backbone.openState({
     onMessage: (message, sender) => {
       logger.debug('message_sent', { sessionId: message.sessionId, participantId: message.from, seq: message.seq });
-      gateway.rooms.deliver(message, sender);
+      const { traceparent } = sender;
+      const span = traceparent === undefined ? null : tracing?.begin('consumer', 'message:new', traceparent);
+      const isDelivered = gateway.rooms.deliver(message, sender);
+      span?.end({ sessionId: message.sessionId });
+      if (!isDelivered) return;
       // Clocks of instances differ by a little: nothing arrives before it is sent.
       metrics.messageDelivered(Math.max(0, now() - Date.parse(message.sentAt)) / 1000);
     },
@@ -203,7 +220,7 @@ async function serve(parts: Parts): Promise<Running> {
   const domain = createDomain(parts, hot, gateway.rooms, cache);
   const { sessions } = domain;
   const feed = backbone.revocations;
-  const mail = createMail(parts);
+  const mail = createMail({ ...parts, directory: domain.directory });
   const identity = await openIdentity({ config, accounts: durable.accounts, feed, cache, now, logger, metrics });
   identity.revocations.onRevoked(() => gateway.endRevoked());
   gateway.serve({
@@ -251,6 +268,8 @@ async function serve(parts: Parts): Promise<Running> {
     },
   });
   metrics.observe({
+    logLinesDropped: () => logger.dropped(),
+    isReady: () => health.ready().status === 'ready',
     databaseUp: () => health.ready().checks.database.status === 'ok',
     redisUp: () => health.ready().checks.redis.status === 'ok',
   });

@@ -101,8 +101,8 @@ describe('starting', () => {
 
   it.each([
     ['DATABASE_URL', 'postgres://127.0.0.1/tandem'],
-    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'http://127.0.0.1:4318'],
-  ])('with %s, whose part is not built yet, ends with 78', async (variable, value) => {
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'grpc://127.0.0.1:4317'],
+  ])('with a %s that cannot be used ends with 78', async (variable, value) => {
     const process = track(spawnProcess(data.dir, { [variable]: value }));
     expect(await process.exited).toBe(78);
     expect(outputOf(process)).toContain(variable);

@@ -202,6 +202,7 @@ async function openState(
       else logger.error('archive_failed', { error });
     },
     onPoison: (sessionId, error, _epoch, seq) => {
+      metrics.sessionSetAside();
       logger.error('archive_failed', { sessionId, error, reason: 'refused', ...(seq === null ? {} : { seq }) });
     },
     onMended: (sessionId) => logger.warn('db_recovered', { sessionId, reason: 'archive' }),
@@ -222,14 +223,18 @@ async function openState(
   return {
     state,
     jobs: [membership, archiver],
-    writeThrough: async (sessionId) => {
-      await Promise.race([archiver.archive(sessionId), delay(WRITE_THROUGH_MS, false, { ref: false })]);
-    },
+    writeThrough: (sessionId) => inTime(archiver.archive(sessionId)),
+    archiveChanges: () => inTime(archiver.archiveChanges()),
     inspect: () => inspectRedis(redis),
     archiveLagMs: () => archiver.lagMs(),
     countSetAside: () => archiver.countAside(),
     isBacklogFull: () => state.isBacklogFull,
   };
+}
+
+/** What takes longer goes on, and nobody waits for it. */
+async function inTime(work: Promise<unknown>): Promise<void> {
+  await Promise.race([work, delay(WRITE_THROUGH_MS, undefined, { ref: false })]);
 }
 
 /** Whether the shared state may be relied on: reachable, known to have all that it should, and never dropping a key by itself. */

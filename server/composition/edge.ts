@@ -26,6 +26,7 @@ import type { DetailedHealth } from '../observability/health-detailed.ts';
 import type { Health } from '../observability/health.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import type { Tracing } from '../observability/span.ts';
 import type { Gateway } from '../realtime/gateway.ts';
 import { CachedAnalytics } from '../sessions/cached-analytics.ts';
 import { VERSION } from '../version.ts';
@@ -48,14 +49,16 @@ export interface EdgeParts {
   clientIp: ReturnType<typeof createClientIp>;
   logger: Logger;
   metrics: Metrics;
+  tracing: Tracing | null;
 }
 
 export function createEdge(parts: EdgeParts): HttpServer {
   const { config, backbone, gateway, identity, health, detailedHealth, webDir, clientIp, logger, metrics } = parts;
   const guard = createTokenGuard({ metrics, logger, clientIp });
-  const log = createRequestLog({ metrics, logger, clientIp, now: backbone.now });
+  const log = createRequestLog({ metrics, logger, clientIp });
   const app = createApp({
     ...{ health, detailedHealth, metrics, logger, clientIp, guard, webDir },
+    tracing: parts.tracing,
     adminToken: config.adminToken,
     metricsToken: config.metricsToken,
     corsOrigins: config.corsOrigins,

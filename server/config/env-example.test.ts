@@ -43,7 +43,7 @@ describe('.env.example', () => {
       const variable = variableNames().find((candidate) => candidate === name);
       return variable !== undefined && 'secret' in VARIABLES[variable];
     });
-    expect(secrets).toHaveLength(10);
+    expect(secrets).toHaveLength(11);
     expect(secrets.filter(({ value }) => value !== '')).toEqual([]);
   });
 

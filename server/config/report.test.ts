@@ -17,6 +17,7 @@ const PLANTED: Readonly<Record<string, readonly [string, readonly string[]]>> = 
   REDIS_URL: ['redis://ann:planted-redis-password@redis.example:6379/0', ['planted-redis']],
   REDIS_PASSWORD: ['planted-redis-word', ['planted-redis']],
   SMTP_URL: ['smtps://ann:planted-mail-password@mail.example', ['planted-mail']],
+  OTEL_EXPORTER_OTLP_HEADERS: ['api-key=planted-collector-key', ['planted-collector']],
 };
 
 const OTHERS = {
@@ -41,7 +42,8 @@ it('shows none of them, and says that they are there', () => {
   for (const [name, [value, hidden]] of Object.entries(PLANTED)) {
     const partners = name === 'SUPABASE_SERVICE_ROLE_KEY' ? { SUPABASE_URL: OTHERS.SUPABASE_URL } : {};
     const host = name === 'REDIS_PASSWORD' ? { REDIS_HOST: 'redis.example' } : {};
-    const report = JSON.stringify(reportConfig(configOf({ ...partners, ...host, [name]: value })));
+    const traces = name.startsWith('OTEL_') ? { OTEL_EXPORTER_OTLP_ENDPOINT: 'https://collector.example' } : {};
+    const report = JSON.stringify(reportConfig(configOf({ ...partners, ...host, ...traces, [name]: value })));
     for (const part of hidden) expect([name, report.includes(part)]).toEqual([name, false]);
     expect([name, report.includes('set, not shown')]).toEqual([name, true]);
   }

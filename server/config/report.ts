@@ -35,13 +35,14 @@ const SHOWN: ReadonlySet<string> = new Set([
   'redis.username',
   'redis.keyPrefix',
   'apiKeys.*.name',
+  'tracing.serviceName',
   'log.level',
   'log.dir',
   'log.format',
 ]);
 
 /** URLs, of which only the way is shown: before a host there may be a password, and after a path a key. */
-const WAYS: ReadonlySet<string> = new Set(['auth.jwksUrl', 'auth.supabaseUrl', 'database.url']);
+const WAYS: ReadonlySet<string> = new Set(['auth.jwksUrl', 'auth.supabaseUrl', 'database.url', 'tracing.endpoint']);
 
 /** Tables whose names are data. */
 const TABLES: ReadonlySet<string> = new Set(['limits']);

@@ -1,14 +1,13 @@
-import { host, mailAddress, nodeList, url } from './addresses.ts';
+import { host, mailAddress, nodeList } from './addresses.ts';
 import { certificates } from './certificate.ts';
 import { databaseUrl } from './database-url.ts';
 import { keyPrefix, redisUrl } from './redis-url.ts';
+import { otlpEndpoint, otlpHeaders, ratio } from './otlp.ts';
 import { flag, integer, text } from './scalars.ts';
 import { anySecret } from './secrets.ts';
 import { smtpUrl } from './smtp-url.ts';
 import { supabaseKey, supabaseUrl } from './supabase.ts';
 import type { VariableTable } from './variable.ts';
-
-const TRACING = 'tracing is';
 
 export const DATABASE_VARIABLES = {
   DATABASE_URL: {
@@ -87,12 +86,20 @@ export const OUTWARD_VARIABLES = {
   },
   MAIL_FROM: { doc: 'Sender of invitations, such as Tandem <no-reply@example.org>', default: '', parse: mailAddress },
   OTEL_EXPORTER_OTLP_ENDPOINT: {
-    doc: 'Collector of traces. Not available in this version, as all of OTEL_*',
+    doc: 'Collector of traces, OTLP over HTTP, such as http://collector.example:4318; without it nothing is traced',
     default: '',
-    missingPart: TRACING,
-    parse: url('http', 'https'),
+    parse: otlpEndpoint,
+  },
+  OTEL_EXPORTER_OTLP_HEADERS: {
+    doc: 'Headers for the collector, such as api-key=secret; comma separated, values percent-encoded',
+    default: '',
+    secret: true,
+    parse: otlpHeaders,
+  },
+  OTEL_SERVICE_NAME: { doc: 'Name of this service in traces', default: 'tandem', parse: text(256) },
+  OTEL_TRACES_SAMPLER_ARG: {
+    doc: 'Share of the traces that begin here which is recorded, from 0 to 1',
+    default: '1',
+    parse: ratio,
   },
 } as const satisfies VariableTable;
-
-/** Variables that other programs define under these names too: whichever is set, its part is not in this version. */
-export const MISSING_FAMILIES = [{ prefix: 'OTEL_', missingPart: TRACING }] as const;

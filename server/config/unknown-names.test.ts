@@ -6,18 +6,14 @@ function faultsOf(env: Record<string, string>): readonly string[] {
   return loaded.ok ? [] : loaded.faults;
 }
 
-describe('parts that are not in this version', () => {
-  it('are a fault under any name of their family, also one that no table holds', () => {
-    for (const name of ['OTEL_SERVICE_NAME', 'OTEL_EXPORTER_OTLP_HEADERS']) {
-      expect(faultsOf({ [name]: 'x' })).toEqual([expect.stringMatching(`^${name}: .*not available in this version`)]);
-    }
-  });
-
-  it('stand beside the faults of their shape', () => {
-    expect(faultsOf({ OTEL_EXPORTER_OTLP_ENDPOINT: 'ftp://h' })).toEqual([
-      expect.stringContaining('not available in this version'),
-      expect.stringContaining('http:// or https://'),
+describe('variables of OpenTelemetry that are not read', () => {
+  it('are a warning that names those that are, and never a value', () => {
+    const loaded = loadConfig({ OTEL_TRACES_EXPORTER: 'planted', OTEL_RESOURCE_ATTRIBUTES: 'planted=1' });
+    expect(loaded.ok && loaded.warnings).toEqual([
+      expect.stringMatching(/^OTEL_TRACES_EXPORTER: .*OTEL_EXPORTER_OTLP_ENDPOINT, .*OTEL_TRACES_SAMPLER_ARG/),
+      expect.stringMatching(/^OTEL_RESOURCE_ATTRIBUTES: /),
     ]);
+    expect(JSON.stringify(loaded)).not.toContain('planted');
   });
 });
 

@@ -1,9 +1,9 @@
 import { fault, shown } from './faults.ts';
 import { LIMIT_PREFIX } from './limit-variables.ts';
 import { nearNames } from './near-names.ts';
-import { MISSING_FAMILIES } from './service-variables.ts';
-import { missingPartFault } from './values.ts';
 import { variableNames, variableOf } from './variables.ts';
+
+const TRACING_PREFIX = 'OTEL_';
 
 /**
  * What to say about names that are set and stand in no table. The environment is full of other programs' variables:
@@ -15,9 +15,7 @@ export function judgeUnknownNames(names: readonly string[]): { faults: string[];
   const warnings: string[] = [];
   for (const name of names) {
     if (isOurs(name)) continue;
-    const family = MISSING_FAMILIES.find(({ prefix }) => name.startsWith(prefix));
-    if (family !== undefined) faults.push(missingPartFault(printable(name), 'a value', family.missingPart));
-    else if (name.startsWith(LIMIT_PREFIX)) faults.push(unknownLimitFault(name));
+    if (name.startsWith(LIMIT_PREFIX)) faults.push(unknownLimitFault(name));
     else warnings.push(...nameWarnings(name));
   }
   return { faults, warnings };
@@ -36,6 +34,11 @@ function unknownLimitFault(name: string): string {
 }
 
 function nameWarnings(name: string): string[] {
+  // Set for every program of a machine, by those who run a collector.
+  if (name.startsWith(TRACING_PREFIX)) {
+    const read = variableNames().filter((known) => known.startsWith(TRACING_PREFIX));
+    return [`${printable(name)}: not among those of ${TRACING_PREFIX}* that Tandem knows: ${read.join(', ')}`];
+  }
   const base = name.endsWith('_FILE') ? name.slice(0, -'_FILE'.length) : '';
   if (variableOf(base) !== undefined)
     return [`${name}: not read, because only a secret may come from a file; set ${base}`];

@@ -1,4 +1,4 @@
-import { describeReceived, fault, FRESH_SECRET, valueFault } from './faults.ts';
+import { fault, FRESH_SECRET, valueFault } from './faults.ts';
 import type { ParseContext } from './parsed.ts';
 import { find, type Finding, type Source } from './sources.ts';
 import type { Variable } from './variable.ts';
@@ -32,10 +32,6 @@ export function readValues(sources: readonly Source[]): Reading {
 function readValue(name: string, variable: Variable<unknown>, finding: Finding, context: ParseContext) {
   const faults: string[] = [];
   if (finding.kind === 'faulty') faults.push(finding.fault);
-  if (finding.kind !== 'unset' && variable.missingPart !== undefined) {
-    const received = finding.kind === 'given' ? describeReceived(variable, finding) : 'a value';
-    faults.push(missingPartFault(name, received, variable.missingPart));
-  }
   const fallback = defaultOf(variable, context);
   if (finding.kind === 'given') {
     const outcome = variable.parse(finding.text, context);
@@ -50,10 +46,6 @@ function readValue(name: string, variable: Variable<unknown>, finding: Finding, 
     return { value: fallback === '' ? null : parseDefault(name, variable, fallback, context), faults };
   }
   return { value: null, faults };
-}
-
-export function missingPartFault(name: string, received: string, missingPart: string): string {
-  return fault(name, received, `it not to be set, because ${missingPart} not available in this version`, 'remove it');
 }
 
 function defaultOf(variable: Variable<unknown>, { production }: ParseContext): string {

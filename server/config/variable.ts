@@ -11,8 +11,6 @@ export interface Variable<T> {
   /** Its value never shows anywhere, and it can come from a file that `<NAME>_FILE` names. */
   readonly secret?: true;
   readonly requiredInProduction?: true;
-  /** The part that it belongs to, when that is not in this version: setting it is a fault, never ignored. */
-  readonly missingPart?: string;
   readonly parse: Parse<T>;
 }
 

@@ -6,6 +6,7 @@ import type { DetailedHealth } from '../observability/health-detailed.ts';
 import type { Health } from '../observability/health.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import type { Tracing } from '../observability/span.ts';
 import { createErrorResponder } from './error-handler.ts';
 import { cors } from './middleware/cors.ts';
 import { hostGuard } from './middleware/host-guard.ts';
@@ -27,6 +28,8 @@ export interface AppOptions {
   detailedHealth: DetailedHealth;
   metrics: Metrics;
   logger: Logger;
+  /** Null unless given: nothing is traced. */
+  tracing?: Tracing | null;
   guard: TokenGuard;
   /** Directory of the built pages; what is missing in it is a 404. */
   webDir: string;
@@ -69,16 +72,18 @@ export function createApp(options: AppOptions): RequestListener {
   const giveUp = (request: IncomingMessage, response: ServerResponse) => (thrown?: unknown) =>
     respond(thrown ?? new TandemError('INVALID_PAYLOAD', 'The request target is not a path.'), request, response);
   return (request, response) => {
-    openContext(request, response, metrics);
+    openContext(request, response, metrics, options.tracing);
     // Express makes its own request and response of the two, by setting their prototypes.
     app(request as Request, response as Response, giveUp(request, response));
   };
 }
 
-/** The interface and its description, which is made once. */
+/** The interface and its description, which is made once, for the first who asks: it takes longer than all else of a start. */
 function apiRoutes({ routes, version, ...options }: AppOptions['api']): Router {
   const router = apiRouter(routes, options);
-  const document = openApiOf(routes, version);
-  resource(router, OPENAPI_PATH, { GET: (_request, response) => void response.json(document) });
+  let document: ReturnType<typeof openApiOf> | null = null;
+  resource(router, OPENAPI_PATH, {
+    GET: (_request, response) => void response.json((document ??= openApiOf(routes, version))),
+  });
   return router;
 }

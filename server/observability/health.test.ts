@@ -89,6 +89,19 @@ describe('readiness', () => {
     expect(report.ready()).toMatchObject({ status: 'not_ready', checks: { delivery: { status: 'failed' } } });
   });
 
+  it.each([
+    ['red', 'Redis does not answer', { redis: broken }, { redis: { status: 'failed' } }],
+    ['green', 'Redis answers', { redis: well }, { redis: { status: 'ok', latencyMs: expect.any(Number) } }],
+    ['red', 'sends are refused', { isBacklogFull: () => true }, { database: { status: 'failed' } }],
+    ['red', 'sends are refused, and the database is away', { database: broken, isBacklogFull: () => true }, {}],
+    ['green', 'the database hangs', { database: hung }, { database: { status: 'degraded' } }],
+  ])('is %s while %s', async (colour, _what, options: Partial<HealthOptions>, checks) => {
+    const report = started(options);
+    await pass(1500);
+    expect(report.ready()).toMatchObject({ status: colour === 'green' ? 'ready' : 'not_ready', checks });
+    expect(Object.keys(report.ready().checks)).toEqual(['redis', 'database', 'delivery', 'drain']);
+  });
+
   it('is red at once when the instance drains', async () => {
     let isDraining = false;
     const report = started({ isDraining: () => isDraining });
@@ -208,6 +221,15 @@ describe('reports', () => {
     const report = started();
     await pass(61_500);
     expect(report.live()).toEqual({ status: 'alive', uptimeSeconds: 61, version: '1.2.3', instanceId: 'i-1' });
+  });
+
+  it.each([
+    ['healthy', well, { status: 'ok', latencyMs: expect.any(Number), connected: true }],
+    ['unhealthy', broken, { status: 'failed', latencyMs: null, connected: false }],
+  ])('of an instance with Redis are %s with it', async (status, check, redis) => {
+    const report = started({ redis: check });
+    await pass(0);
+    expect(report.summary()).toMatchObject({ status, services: { redis } });
   });
 
   it.each([

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../../protocol/errors.ts';
 import type { JsonObject, JsonValue } from '../../protocol/session.ts';
+import { maskMailAddress, maskText } from './log-mask.ts';
 import { maskIp } from './mask-ip.ts';
 
 /**
@@ -7,12 +8,15 @@ import { maskIp } from './mask-ip.ts';
  * body or an address cannot get into a log by way of a spread object. `undefined` means absent.
  */
 export interface LogFields {
+  /** The caller may have made it: an id like those of proxies is kept as it is. */
   requestId?: string | undefined;
   sessionId?: string | undefined;
   participantId?: string | undefined;
   connectionId?: string | undefined;
   /** Written masked: 192.0.2.x, or the first /48 of IPv6. */
   ip?: string | undefined;
+  /** A mail address, written as `a***@example.com`. */
+  recipient?: string | undefined;
   command?: string | undefined;
   errorCode?: ErrorCode | undefined;
   reason?: string | undefined;
@@ -25,6 +29,8 @@ export interface LogFields {
   durationMs?: number | undefined;
   delayMs?: number | undefined;
   count?: number | undefined;
+  /** Lines like this one that were left out since the last: somebody brought about too many. */
+  suppressed?: number | undefined;
   attempt?: number | undefined;
   seq?: number | undefined;
   epoch?: number | undefined;
@@ -38,21 +44,22 @@ export interface LogFields {
   version?: string | undefined;
   /** Configured limits, as `server_started` names them. */
   limits?: JsonObject | undefined;
-  /** Written as name, message and stack; no other property of it. */
+  /** Written as name, message and stack, masked; no other property of it. */
   error?: unknown;
 }
 
 type Serializer = (value: unknown) => JsonValue | undefined;
 
 const SERIALIZERS: { readonly [Name in keyof Required<LogFields>]: Serializer } = {
-  requestId: text,
+  requestId: (value) => (typeof value === 'string' && PLAIN_ID.test(value) ? text(value) : maskedText(value)),
   sessionId: text,
   participantId: text,
   connectionId: text,
   ip: (value) => (typeof value === 'string' ? maskIp(value) : undefined),
-  command: text,
+  recipient: (value) => (typeof value === 'string' ? shorten(maskMailAddress(value), MAX_TEXT) : undefined),
+  command: maskedText,
   errorCode: text,
-  reason: text,
+  reason: maskedText,
   limit: text,
   scope: text,
   phase: text,
@@ -62,6 +69,7 @@ const SERIALIZERS: { readonly [Name in keyof Required<LogFields>]: Serializer } 
   durationMs: (value) => (typeof value === 'number' ? finite(Math.round(value * 1000) / 1000) : undefined),
   delayMs: finite,
   count: finite,
+  suppressed: finite,
   attempt: finite,
   seq: finite,
   epoch: finite,
@@ -82,6 +90,8 @@ const FIELDS = Object.entries(SERIALIZERS);
 /** Longest text that a field keeps: a command name from the wire may have 60,000 characters. */
 const MAX_TEXT = 256;
 const MAX_STACK = 8192;
+/** Proxies number requests in hex, which is how a key looks too. */
+const PLAIN_ID = /^[0-9a-f-]+$/i;
 
 /** The allowed fields, masked and shortened, in a constant order. */
 export function serializeFields(fields: LogFields): JsonObject {
@@ -98,6 +108,15 @@ function text(value: unknown): string | undefined {
   return typeof value === 'string' ? shorten(value, MAX_TEXT) : undefined;
 }
 
+function maskedText(value: unknown): string | undefined {
+  return typeof value === 'string' ? masked(value, MAX_TEXT) : undefined;
+}
+
+/** Cut last, so that no half of an address or token is left at the cut; and first, so that no text costs much. */
+function masked(value: string, length: number): string {
+  return shorten(maskText(value.slice(0, 2 * length)), length);
+}
+
 function finite(value: unknown): number | undefined {
   return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
 }
@@ -106,8 +125,8 @@ function describeError(value: unknown): JsonValue | undefined {
   if (value === undefined) return undefined;
   // What is thrown but is no Error may be anything, a request body too: its type is all that is safe to write.
   if (!(value instanceof Error)) return { name: 'NotAnError', message: `thrown value of type ${typeof value}` };
-  const described: JsonObject = { name: shorten(value.name, MAX_TEXT), message: shorten(value.message, MAX_STACK) };
-  if (typeof value.stack === 'string') described.stack = shorten(value.stack, MAX_STACK);
+  const described: JsonObject = { name: masked(value.name, MAX_TEXT), message: masked(value.message, MAX_STACK) };
+  if (typeof value.stack === 'string') described.stack = masked(value.stack, MAX_STACK);
   return described;
 }
 

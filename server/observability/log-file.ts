@@ -7,6 +7,8 @@ import { MAX_PENDING_BYTES, withinDeadline, type LineSink } from './log-stream.t
 export interface LogFileOptions {
   dir: string;
   retentionDays: number;
+  /** A day's file that has so many bytes is followed by `YYYY-MM-DD.1.log`, and so on. */
+  maxFileBytes?: number;
   /** Wait before a directory that could not be written is tried again. */
   retryMs?: number;
   /** Least time between two looks at whether today's file is still there. */
@@ -27,7 +29,8 @@ export interface LogFileTurn {
 
 /** What is on its way to the disk through one opening of the transport. */
 interface Pending {
-  lines: number;
+  /** In the order in which they came. */
+  readonly lines: Set<Uint8Array>;
   bytes: number;
 }
 
@@ -46,6 +49,15 @@ const DIRECTORY_MODE = 0o750;
 
 const LINE_FEED = Buffer.from('\n');
 
+/** What an editor opens, and a collector takes in one go. */
+const MAX_FILE_BYTES = 100 * 1024 * 1024;
+
+/** Files that a process which ends without a word (a crash, a second signal) has to write to the end. */
+const unwritten = new Set<LogFile>();
+const writeAllToEnd = () => {
+  for (const file of unwritten) file.writeToEnd();
+};
+
 /**
  * JSON lines in `YYYY-MM-DD.log` by UTC day, through winston-daily-rotate-file. That transport does not listen to the
  * errors of its stream (a full disk ends the process), throws out of a write when the directory cannot be made, does
@@ -54,11 +66,14 @@ const LINE_FEED = Buffer.from('\n');
 export class LogFile implements LineSink {
   readonly #dir: string;
   readonly #retentionDays: number;
+  readonly #maxFileBytes: number;
   readonly #retryMs: number;
   readonly #checkMs: number;
   readonly #writeToDisk: DiskWrite;
   #file: DailyRotateFile | null = null;
-  #pending: Pending = { lines: 0, bytes: 0 };
+  #pending: Pending = { lines: new Set(), bytes: 0 };
+  /** Where lines go now; null before the first. */
+  #path: string | null = null;
   readonly #onTurn: (turn: LogFileTurn) => void;
   #dropped = 0;
   /** What `#dropped` was when lines began to be lost; null while they are written. */
@@ -69,10 +84,12 @@ export class LogFile implements LineSink {
   #checkAt = 0;
   #sweptDay = '';
   #isClosed = false;
+  #onLastLine: (() => void) | null = null;
 
   constructor(options: LogFileOptions) {
     this.#dir = options.dir;
     this.#retentionDays = options.retentionDays;
+    this.#maxFileBytes = options.maxFileBytes ?? MAX_FILE_BYTES;
     this.#retryMs = options.retryMs ?? 5000;
     this.#checkMs = options.checkMs ?? 2000;
     this.#writeToDisk = options.writeToDisk ?? fs.write;
@@ -89,10 +106,11 @@ export class LogFile implements LineSink {
       this.#lose(1, file === null ? this.#openError : undefined);
       return;
     }
-    this.#pending.lines += 1;
-    this.#pending.bytes += Buffer.byteLength(line);
+    const bytes = Buffer.from(line);
+    this.#pending.lines.add(bytes);
+    this.#pending.bytes += bytes.length;
     try {
-      file.logStream.write(line);
+      file.logStream.write(bytes);
     } catch (error) {
       // At the turn of the day the transport makes the directory anew, and throws when it cannot.
       this.#giveUp(file, error);
@@ -109,15 +127,40 @@ export class LogFile implements LineSink {
     if (this.#isClosed) return;
     this.#isClosed = true;
     const file = this.#file;
-    if (file === null) return;
+    const waiting = this.#pending.lines.size;
     // Ending the transport would report `finish` before its stream has written: the stream itself is ended first.
-    await withinDeadline((done) => file.logStream.end(done));
+    if (file !== null) await withinDeadline((done) => file.logStream.end(() => this.#afterLastLine(done)));
+    // A slow disk gets the rest when the process ends; one that took nothing at all would keep it from ending.
+    const left = this.#pending.lines.size;
+    if (left > 0 && left < waiting) return;
+    if (!unwritten.delete(this) || unwritten.size > 0) return;
+    process.off('exit', writeAllToEnd);
+  }
+
+  /**
+   * When the process ends at once: nothing that is asynchronous is finished any more. The line that was just under way
+   * may stand there twice then, which is better than the last words of a crash not at all.
+   */
+  writeToEnd(): void {
+    if (this.#path === null || this.#pending.lines.size === 0) return;
+    try {
+      fs.appendFileSync(this.#path, Buffer.concat([...this.#pending.lines]), { mode: LOG_FILE_MODE });
+      this.#pending.lines.clear();
+    } catch {
+      // The disk is full, or gone: there is nobody left to tell.
+    }
+  }
+
+  /** The file before may still be written when the stream of this one has ended. */
+  #afterLastLine(done: () => void): void {
+    if (this.#pending.lines.size === 0) done();
+    else this.#onLastLine = done;
   }
 
   #open(): DailyRotateFile | null {
     if (this.#file !== null) return this.#file;
     if (performance.now() < this.#retryAt) return null;
-    const pending: Pending = { lines: 0, bytes: 0 };
+    const pending: Pending = { lines: new Set(), bytes: 0 };
     try {
       // Left to the transport, it would be open to everybody.
       fs.mkdirSync(this.#dir, { recursive: true, mode: DIRECTORY_MODE });
@@ -127,6 +170,7 @@ export class LogFile implements LineSink {
         extension: '.log',
         datePattern: 'YYYY-MM-DD',
         utc: true,
+        maxSize: this.#maxFileBytes,
         // Never written, because no `maxFiles` is given; without a name the transport would hash all of its options.
         auditFile: join(this.#dir, '.audit.json'),
         options: {
@@ -136,9 +180,14 @@ export class LogFile implements LineSink {
         },
       });
       file.on('error', () => undefined);
+      file.on('new', (path: string) => {
+        if (this.#file === file) this.#path = path;
+      });
       file.logStream.on('error', (error: unknown) => this.#giveUp(file, error));
       this.#file = file;
       this.#pending = pending;
+      if (unwritten.size === 0) process.on('exit', writeAllToEnd);
+      unwritten.add(this);
       // Not at once: the file is being made while the first lines wait.
       this.#checkAt = performance.now() + this.#checkMs;
       this.#sweep();
@@ -157,39 +206,41 @@ export class LogFile implements LineSink {
    */
   #writer(pending: Pending) {
     const toDisk = this.#writeToDisk;
-    /** The disk holds the beginning of the line whose rest comes next. */
-    let isMidLine = false;
-    /** The file ends with half a line, the rest of which was lost. */
-    let isTorn = false;
+    // By file: at the turn of the day, or when a file is long enough, the end of one and the beginning of the next overlap.
+    /** Lines of which the disk holds the beginning, and whose rest comes next. */
+    const begun = new Map<number, Uint8Array>();
+    /** Files that end with half a line, the rest of which was lost. */
+    const torn = new Set<number>();
     const write: DiskWrite = (fd, buffer, offset, length, position, callback) => {
       toDisk(fd, buffer, offset, length, position, (error, written) => {
         if (error === null && written < length) {
           // The stream calls again for the rest, and only the end of it settles the line.
-          isMidLine = true;
+          if (!begun.has(fd)) begun.set(fd, buffer);
           pending.bytes -= written;
           callback(null, written, buffer);
           return;
         }
-        pending.lines -= 1;
+        pending.lines.delete(begun.get(fd) ?? buffer);
         pending.bytes -= length;
         if (error === null) {
           this.#recover();
         } else {
           this.#lose(1, error);
-          isTorn ||= isMidLine;
+          if (begun.has(fd)) torn.add(fd);
         }
-        isMidLine = false;
+        begun.delete(fd);
         callback(null, length, buffer);
+        if (pending.lines.size === 0) this.#onLastLine?.();
       });
     };
     const writeLine: DiskWrite = (fd, buffer, offset, length, position, callback) => {
-      if (!isTorn || isMidLine) {
+      if (!torn.has(fd) || begun.has(fd)) {
         write(fd, buffer, offset, length, position, callback);
         return;
       }
       // Finish the half line first, so that this one can be read.
       toDisk(fd, LINE_FEED, 0, 1, position, (error) => {
-        if (error === null) isTorn = false;
+        if (error === null) torn.delete(fd);
         write(fd, buffer, offset, length, position, callback);
       });
     };
@@ -200,7 +251,8 @@ export class LogFile implements LineSink {
   #giveUp(file: DailyRotateFile, error: unknown): void {
     if (this.#file !== file) return;
     this.#file = null;
-    this.#lose(this.#pending.lines, error);
+    this.#lose(this.#pending.lines.size, error);
+    this.#pending = { lines: new Set(), bytes: 0 };
     this.#retryAt = performance.now() + this.#retryMs;
     file.logStream.end();
   }
@@ -227,7 +279,7 @@ export class LogFile implements LineSink {
     if (now < this.#checkAt) return;
     this.#checkAt = now + this.#checkMs;
     this.#sweep();
-    fs.stat(join(this.#dir, `${utcDay()}.log`), (error) => {
+    fs.stat(this.#path ?? this.#dir, (error) => {
       // Whoever deleted the file took the open one along: lines would go to a file without a name.
       if (error?.code !== 'ENOENT' || this.#file !== file || this.#isClosed) return;
       this.#file = null;

@@ -8,7 +8,7 @@ import { createGzip } from 'node:zlib';
 export const LOG_FILE_MODE = 0o640;
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-const LOG_NAME = /^(\d{4}-\d{2}-\d{2})\.log(\.gz|\.gz\.\d+\.tmp)?$/;
+const LOG_NAME = /^(\d{4}-\d{2}-\d{2})(?:\.\d+)?\.log(\.gz|\.gz\.\d+\.tmp)?$/;
 
 /**
  * Deletes log files of `retentionDays` days ago and before, and compresses those from before yesterday. The age is read

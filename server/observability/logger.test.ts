@@ -115,6 +115,27 @@ describe('a log line', () => {
     expect(stdout.lines()[0]?.error).toEqual({ name: 'TypeError', message: 'broken', stack: error.stack });
   });
 
+  it('masks what the error of a library repeats, and who a mail went to', async () => {
+    const log = logger();
+    const error = new Error('connect redis://app:SECRET@192.0.2.77:6379 for SECRETive@example.com, code BCD234');
+    log.error('internal_error', { error, reason: 'from SECRETive@example.com', recipient: 'SECRETive@example.com' });
+    await log.close();
+    expect(stdout.text).not.toMatch(/SECRET|BCD234|192\.0\.2\.77/);
+    expect(stdout.lines()[0]).toMatchObject({
+      recipient: 'S***@example.com',
+      reason: 'from S***@example.com',
+      error: { message: 'connect redis://***@192.0.2.x:6379 for S***@example.com, code ***' },
+    });
+  });
+
+  it('keeps the id that a proxy gave a request, and no token that a caller gives as one', async () => {
+    const log = logger();
+    const ids = ['0a1b2c3d4e5f60718293a4b5c6d7e8f9', 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl'];
+    for (const requestId of ids) log.info('auth_failed', { requestId });
+    await log.close();
+    expect(stdout.lines().map((line) => line.requestId)).toEqual([ids[0], '[token]']);
+  });
+
   it('stays one line, and short, whatever a client sends as a command', async () => {
     const log = logger();
     log.info('rate_limit_exceeded', { command: `a\n{"event":"forged"}${'x'.repeat(60_000)}` });
@@ -143,6 +164,40 @@ describe('a log line', () => {
   });
 });
 
+describe('a flood of refusals', () => {
+  it('becomes twenty lines of each kind in ten seconds, and one that counts the others', async () => {
+    jest.useFakeTimers({ doNotFake: ['Date', ...REAL_TIMERS.filter((name) => !name.endsWith('Timeout'))] });
+    const log = logger();
+    for (let count = 0; count < 50; count += 1) {
+      log.info('auth_failed', { reason: 'login', ip: '192.0.2.1' });
+      log.info('auth_failed', { reason: 'api_key' });
+      log.info('connection_opened');
+    }
+    const failures = () => stdout.lines().filter((line) => line.event === 'auth_failed');
+    expect(failures()).toHaveLength(40);
+    expect(stdout.lines()).toHaveLength(90);
+    jest.advanceTimersByTime(10_000);
+    expect(failures().slice(40)).toEqual([
+      expect.objectContaining({ level: 'info', reason: 'login', suppressed: 30 }),
+      expect.objectContaining({ level: 'info', reason: 'api_key', suppressed: 30 }),
+    ]);
+    // A window of its own, whose end is the end of the logger.
+    for (let count = 0; count < 21; count += 1) log.info('auth_failed', { reason: 'login' });
+    await log.close();
+    expect(failures().slice(42)).toHaveLength(21);
+    expect(failures().at(-1)).toMatchObject({ reason: 'login', suppressed: 1 });
+    expect(log.dropped()).toBe(0);
+  });
+
+  it('stays within bounds when its kinds do not', async () => {
+    const log = logger();
+    for (let count = 0; count < 2000; count += 1) log.warn('security_event', { reason: `reason ${count}` });
+    await log.close();
+    expect(stdout.lines()).toHaveLength(521);
+    expect(stdout.lines().at(-1)).toMatchObject({ event: 'security_event', suppressed: 1480 });
+  });
+});
+
 describe('log files', () => {
   it('hold every line when the logger is closed right after a burst', async () => {
     const log = logger({ dir });
@@ -151,7 +206,7 @@ describe('log files', () => {
     const lines = parseLines(await readFile(join(dir, `${today()}.log`), 'utf8'));
     expect(lines.map((line) => line.count)).toEqual(Array.from({ length: 5000 }, (_, index) => index));
     expect(log.dropped()).toBe(0);
-  });
+  }, 30_000);
 
   it('are one per UTC day', async () => {
     jest.useFakeTimers({ now: new Date('2026-01-31T23:59:59.999Z'), doNotFake: [...REAL_TIMERS] });
@@ -163,6 +218,50 @@ describe('log files', () => {
     expect((await readdir(dir)).sort()).toEqual(['2026-01-31.log', '2026-02-01.log']);
     expect(parseLines(await readFile(join(dir, '2026-02-01.log'), 'utf8'))[0]?.count).toBe(2);
   });
+
+  it('go on in a file with a number when one is long enough, also after a restart', async () => {
+    for (const start of [0, 100]) {
+      const file = new LogFile({ dir, retentionDays: 14, maxFileBytes: 1024 });
+      for (let line = start; line < start + 100; line += 1)
+        file.write(`{"line":${100 + line},"text":"${'x'.repeat(40)}"}\n`);
+      await file.close();
+      expect(file.dropped()).toBe(0);
+    }
+    const names = (await readdir(dir)).sort(
+      (one, other) => Number(/\.(\d+)\./.exec(one)?.[1] ?? 0) - Number(/\.(\d+)\./.exec(other)?.[1] ?? 0),
+    );
+    expect(names.slice(0, 2)).toEqual([`${today()}.log`, `${today()}.1.log`]);
+    const contents = await Promise.all(names.map((name) => readFile(join(dir, name), 'utf8')));
+    for (const content of contents) expect(content.length).toBeLessThan(1024 + 2 * 70);
+    expect(parseLines(contents.join('')).map((line) => line.line)).toEqual(
+      Array.from({ length: 200 }, (_, n) => n + 100),
+    );
+  });
+
+  it.each([
+    ['exits', 'process.exit(1)'],
+    ['throws', 'throw new Error("nobody catches this")'],
+  ])(
+    'hold every line of a process that %s amid a burst',
+    async (_how, end) => {
+      const script = `
+      const { createLogger } = await import(${JSON.stringify(new URL('./logger.ts', import.meta.url).href)});
+      const log = createLogger({ level: 'info', dir: ${JSON.stringify(dir)}, retentionDays: 14, format: 'json', instanceId: 'i' });
+      log.info('server_started');
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      for (let count = 0; count < 500; count += 1) log.info('session_created', { count });
+      setImmediate(() => { ${end} });`;
+      const options = { stdio: 'ignore' } as const;
+      const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], options);
+      expect(await once(child, 'exit')).toEqual([1, null]);
+      const lines = parseLines(await readFile(join(dir, `${today()}.log`), 'utf8'));
+      const counts = new Set(lines.filter(({ event }) => event === 'session_created').map(({ count }) => count));
+      expect(counts.size).toBe(500);
+      // The line under way may be written twice.
+      expect(lines.length).toBeLessThanOrEqual(502);
+    },
+    30_000,
+  );
 
   const posixOnly = process.platform === 'win32' ? it.skip : it;
   posixOnly('are not for everybody to read, nor is their directory', async () => {
@@ -179,11 +278,20 @@ describe('log files', () => {
   });
 
   it('go after the retention, are compressed from the day before yesterday, and foreign files stay', async () => {
-    const names = ['2026-01-01.log', '2026-01-17.log.gz', '2026-01-18.log', '2026-01-29.log', '2026-01-30.log'];
+    const names = [
+      '2026-01-01.log',
+      '2026-01-01.3.log',
+      '2026-01-17.log.gz',
+      '2026-01-18.log',
+      '2026-01-29.log',
+      '2026-01-29.1.log',
+      '2026-01-30.log',
+    ];
     for (const name of [...names, '2026-01-01.log.gz.77.tmp', 'notes.txt']) await writeFile(join(dir, name), name);
     await sweepLogs(dir, 14, '2026-01-31');
     expect((await readdir(dir)).sort()).toEqual([
       '2026-01-18.log.gz',
+      '2026-01-29.1.log.gz',
       '2026-01-29.log.gz',
       '2026-01-30.log',
       'notes.txt',

@@ -1,44 +1,13 @@
 import { Writable } from 'node:stream';
 import winston from 'winston';
+import type { LogEvent, LogLevel } from './log-event.ts';
 import { serializeFields, type LogFields } from './log-fields.ts';
+import { FloodGate } from './log-flood.ts';
 import { LogFile, type LogFileTurn } from './log-file.ts';
 import { LogStream, type LineSink } from './log-stream.ts';
 
+export type { LogEvent, LogLevel } from './log-event.ts';
 export type { LogFields } from './log-fields.ts';
-
-/** From what someone must act on now, over what healed itself and the life of process, connection and session, to the rest. */
-export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
-
-/** Every event that a log line may have; operators search and alert by these names, so they never change. */
-export type LogEvent =
-  | 'server_started'
-  | 'server_stopped'
-  | 'drain_started'
-  | 'connection_opened'
-  | 'connection_closed'
-  | 'session_created'
-  | 'session_paired'
-  | 'session_resumed'
-  | 'session_closed'
-  | 'message_sent'
-  | 'rate_limit_exceeded'
-  | 'auth_failed'
-  | 'token_revoked'
-  | 'redis_lost'
-  | 'redis_recovered'
-  | 'db_error'
-  | 'db_recovered'
-  | 'archive_failed'
-  | 'slow_consumer_closed'
-  | 'email_sent'
-  | 'security_event'
-  /** One phase of the stop is over (debug). */
-  | 'drain_phase'
-  /** A fault of ours that a caller was told as `INTERNAL`. */
-  | 'internal_error'
-  /** Log files can't be written, from the first lost line on; and are written again. On stdout alone. */
-  | 'log_file_failed'
-  | 'log_file_recovered';
 
 /** Never throws. Lines that cannot be written are counted and dropped. */
 export interface Logger {
@@ -103,9 +72,15 @@ export function createLogger(options: LoggerOptions): Logger {
     stdout.write(`${LINES[options.format](recordOf('warn', event, { count: dropped, error }))}\n`);
   }
 
+  const flood = new FloodGate({ onSuppressed: put });
+
   const write = (level: LogLevel, event: LogEvent, fields: LogFields = {}) => {
     // Decided here and not in winston, so that the debug line of every message costs one comparison.
     if (SEVERITY[level] > SEVERITY[options.level]) return;
+    if (flood.admits(level, event, fields)) put(level, event, fields);
+  };
+
+  function put(level: LogLevel, event: LogEvent, fields: LogFields): void {
     if (closing !== null) {
       lost += 1;
       return;
@@ -115,7 +90,7 @@ export function createLogger(options: LoggerOptions): Logger {
     } catch {
       lost += 1;
     }
-  };
+  }
 
   /** Stdout last: it is told when the last lines of a file are lost. */
   async function closeAll(): Promise<void> {
@@ -130,6 +105,8 @@ export function createLogger(options: LoggerOptions): Logger {
     debug: (event, fields) => write('debug', event, fields),
     dropped: () => sinks.reduce((sum, sink) => sum + sink.dropped(), lost),
     close: () => {
+      // What was left out is said while lines are still taken.
+      flood.close();
       closing ??= closeAll();
       return closing;
     },

@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { CLOSINGS, type ClosingReason } from '../../protocol/closings.ts';
 import { COMMAND_NAMES } from '../../protocol/commands.ts';
+import type { ErrorCode } from '../../protocol/errors.ts';
 import { LIMITS } from '../../protocol/limits.ts';
 import type { Presence, SessionStatus } from '../../protocol/session.ts';
 
@@ -22,6 +23,8 @@ export type CacheName = (typeof CACHE_NAMES)[number];
 export type CacheOutcome = 'hit' | 'miss' | 'error';
 export type EmailOutcome = 'sent' | 'failed';
 
+/** Outcomes of commands that alerts are about; the other codes appear with their first refusal. */
+const ALARMING = ['internal', 'unavailable', 'rate_limited'] as const satisfies Lowercase<ErrorCode>[];
 const CONNECTION_ENDS = [...Object.keys(CLOSINGS), 'client', 'transport'];
 export const SESSION_STATUSES = ['waiting', 'paired', 'closed'] as const satisfies SessionStatus[];
 export const PRESENCES = ['online', 'away'] as const satisfies Presence[];
@@ -88,6 +91,7 @@ function defineMetrics(register: Registry) {
     querySeconds: histogram('database_query_duration_seconds', 'Time of a database statement.', ['query']),
     archiveLag: gauge('archive_lag_seconds', 'Age of the oldest message that is not archived.'),
     archiveBacklog: gauge('archive_backlog_messages', 'Messages that are not archived yet.'),
+    setAside: counter('archive_set_aside_total', 'Sessions that were set aside because the archive refused them.'),
     sendBuffer: gauge('send_buffer_bytes', 'Bytes accepted for clients and not yet sent.'),
     eventLoopLag: gauge('event_loop_lag_seconds', 'Longest delay of the event loop in the last 15 to 30 s.'),
     httpSeconds: histogram('http_request_duration_seconds', 'Time of an HTTP request, by route pattern.', [
@@ -97,6 +101,8 @@ function defineMetrics(register: Registry) {
     ]),
     cache: counter('cache_requests_total', 'Look-ups in a cache.', ['cache', 'outcome']),
     emails: counter('emails_total', 'E-mails, by outcome.', ['outcome']),
+    logLinesDropped: counter('log_lines_dropped_total', 'Log lines that could not be written.'),
+    ready: gauge('ready', 'Whether /health/ready answers 200: 1 or 0.'),
     build: gauge('build_info', 'Version of the server; always 1.', ['version']),
   };
 }
@@ -104,7 +110,7 @@ function defineMetrics(register: Registry) {
 /** Series of known labels stand at zero from the start, so that a rate over the first event is seen. */
 function zero(catalogue: MetricCatalogue): void {
   for (const command of COMMAND_NAMES) {
-    catalogue.commands.inc({ command, outcome: 'ok' }, 0);
+    for (const outcome of ['ok', ...ALARMING]) catalogue.commands.inc({ command, outcome }, 0);
     catalogue.commandSeconds.zero({ command });
   }
   catalogue.commands.inc({ command: UNKNOWN_COMMAND, outcome: 'unknown_command' }, 0);

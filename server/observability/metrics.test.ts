@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ERRORS, type ErrorCode } from '../../protocol/errors.ts';
 import { LIMITS } from '../../protocol/limits.ts';
 import { CLOSINGS } from '../../protocol/closings.ts';
+import { parseExposition, type Sample } from '../../test/support/exposition.ts';
 import { negotiateMetrics } from './metrics-exposition.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 
@@ -38,11 +39,12 @@ const PROMISED: Record<string, string[]> = {
   build_info: ['version'],
 };
 
-interface Sample {
-  name: string;
-  labels: Record<string, string>;
-  value: number;
-}
+/** What alerts need besides. */
+const BEYOND: Record<string, string[]> = {
+  archive_set_aside_total: [],
+  log_lines_dropped_total: [],
+  ready: [],
+};
 
 let metrics: Metrics;
 
@@ -54,22 +56,8 @@ afterEach(() => {
   metrics.stop();
 });
 
-/** Reads the exposition; throws on a line that is none. */
-function parse(body: string): Sample[] {
-  return body
-    .split('\n')
-    .filter((line) => line !== '' && !line.startsWith('#'))
-    .map((line) => {
-      const match = /^([a-zA-Z_]\w*)(?:\{(.*)\})? (\S+)$/.exec(line);
-      if (match === null) throw new Error(`not a sample: ${line}`);
-      const [, name = '', labels = '', value = ''] = match;
-      const pairs = [...labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map((pair) => [pair[1], pair[2]]);
-      return { name, labels: Object.fromEntries(pairs) as Record<string, string>, value: Number(value) };
-    });
-}
-
 async function samples(): Promise<Sample[]> {
-  return parse((await metrics.text()).body);
+  return parseExposition((await metrics.text()).body);
 }
 
 async function valueOf(name: string, labels: Record<string, string> = {}): Promise<number | undefined> {
@@ -88,7 +76,16 @@ describe('metrics from the start', () => {
       for (const label of Object.keys(labels)) if (label !== 'le') found[base].add(label);
       expect([name, value]).toEqual([name, base === 'build_info' ? 1 : 0]);
     }
-    expect(Object.fromEntries(Object.entries(found).map(([name, labels]) => [name, [...labels]]))).toEqual(PROMISED);
+    expect(Object.fromEntries(Object.entries(found).map(([name, labels]) => [name, [...labels]]))).toEqual({
+      ...PROMISED,
+      ...BEYOND,
+    });
+  });
+
+  it('have the outcomes of commands that alerts are about, so that the first one is a rise', async () => {
+    for (const outcome of ['ok', 'internal', 'unavailable', 'rate_limited']) {
+      expect(await valueOf('tandem_commands_total', { command: 'session:join', outcome })).toBe(0);
+    }
   });
 
   it('have a series for every limit and every way that a connection ends', async () => {
@@ -185,6 +182,16 @@ describe('gauges', () => {
     });
     expect(await valueOf('tandem_connections')).toBe(3);
     expect(await valueOf('tandem_send_buffer_bytes')).toBe(7);
+  });
+
+  it('show lost log lines as what they are in all, at every scrape', async () => {
+    let dropped = 4;
+    metrics.observe({ logLinesDropped: () => dropped, isReady: () => true });
+    expect(await valueOf('tandem_log_lines_dropped_total')).toBe(4);
+    dropped = 6;
+    expect(await valueOf('tandem_log_lines_dropped_total')).toBe(6);
+    expect(await valueOf('tandem_log_lines_dropped_total')).toBe(6);
+    expect(await valueOf('tandem_ready')).toBe(1);
   });
 
   it('show a stall of the event loop', async () => {

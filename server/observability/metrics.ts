@@ -1,5 +1,5 @@
 import { availableParallelism, loadavg } from 'node:os';
-import { Registry, type Gauge } from 'prom-client';
+import { Registry, type Counter, type Gauge } from 'prom-client';
 import { COMMAND_NAMES, type CommandName } from '../../protocol/commands.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import type { LimitName } from '../../protocol/limits.ts';
@@ -33,8 +33,11 @@ export interface MetricSources {
   archiveBacklogMessages?: () => number;
   archiveLagSeconds?: () => number;
   revocationsActive?: () => number;
+  isReady?: () => boolean;
   databaseUp?: () => boolean;
   redisUp?: () => boolean;
+  /** Since the start. */
+  logLinesDropped?: () => number;
 }
 
 /** For people and scripts without Prometheus. Sizes are bytes, times seconds. */
@@ -71,6 +74,8 @@ export interface Metrics {
   connectionClosed(reason: ConnectionEnd): void;
   auth(outcome: AuthOutcome): void;
   revocation(): void;
+  /** The archive refused a session, and goes on without it. */
+  sessionSetAside(): void;
   redisCommand(seconds: number): void;
   redisReconnected(): void;
   /** Names a statement, at zero from now on, and returns what its durations are told to. Call it once per statement. */
@@ -102,9 +107,11 @@ export function createMetrics({ version }: { version: string }): Metrics {
   mirror(catalogue.archiveBacklog, () => sources.archiveBacklogMessages?.());
   mirror(catalogue.archiveLag, () => sources.archiveLagSeconds?.());
   mirror(catalogue.revocationsActive, () => sources.revocationsActive?.());
+  mirror(catalogue.ready, () => Number(sources.isReady?.() ?? false));
   mirror(catalogue.databaseUp, () => Number(sources.databaseUp?.() ?? false));
   mirror(catalogue.redisUp, () => Number(sources.redisUp?.() ?? false));
   mirror(catalogue.eventLoopLag, lag.seconds);
+  mirrorTotal(catalogue.logLinesDropped, () => sources.logLinesDropped?.());
   mirrorEach(catalogue.sessions, 'status', SESSION_STATUSES, () => sources.sessions?.());
   mirrorEach(catalogue.participants, 'presence', PRESENCES, () => sources.participants?.());
 
@@ -148,6 +155,7 @@ export function createMetrics({ version }: { version: string }): Metrics {
     connectionClosed: (reason) => catalogue.closed.inc({ reason }),
     auth: (outcome) => catalogue.auth.inc({ outcome }),
     revocation: () => catalogue.revocations.inc(),
+    sessionSetAside: () => catalogue.setAside.inc(),
     redisCommand: (seconds) => catalogue.redisSeconds.observe(seconds),
     redisReconnected: () => catalogue.redisReconnects.inc(),
     databaseQuery: (query) => {
@@ -196,6 +204,16 @@ function mirror(gauge: Gauge, source: () => number | undefined): void {
   });
 }
 
+/** Sets a counter at each scrape to what somebody else has counted. */
+function mirrorTotal(counter: Counter, source: () => number | undefined): void {
+  withCollect(counter, () => {
+    const total = read(source);
+    if (total === undefined || !Number.isFinite(total)) return;
+    counter.reset();
+    counter.inc(total);
+  });
+}
+
 function mirrorEach<L extends string, V extends string>(
   gauge: Gauge<L>,
   label: L,
@@ -210,8 +228,8 @@ function mirrorEach<L extends string, V extends string>(
 }
 
 /** prom-client calls `collect` of a metric before each scrape; its types know it as an option of the constructor alone. */
-function withCollect<L extends string>(gauge: Gauge<L>, collect: () => void): void {
-  (gauge as Gauge<L> & { collect: () => void }).collect = collect;
+function withCollect<L extends string>(metric: Gauge<L> | Counter<L>, collect: () => void): void {
+  (metric as (Gauge<L> | Counter<L>) & { collect: () => void }).collect = collect;
 }
 
 /** A source that throws keeps the last value: one broken part must not cost the sight of all others. */

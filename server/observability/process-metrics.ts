@@ -22,7 +22,8 @@ let registry: Registry | null = null;
 export function processMetrics(): Registry {
   if (registry !== null) return registry;
   registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  // Ten times a second: at its default, 100, an idle server is woken for nothing but this.
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 100 });
   for (const name of LEFT_OUT) registry.removeSingleMetric(name);
   return registry;
 }

@@ -1,8 +1,9 @@
-import { ERRORS, TandemError, type PayloadIssue } from '../../protocol/errors.ts';
+import { ERRORS, TandemError, type ErrorCode, type PayloadIssue } from '../../protocol/errors.ts';
 import { inspectJson, isOverDeep } from '../../protocol/json.ts';
 import { isLimitName, SIZES } from '../../protocol/limits.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import type { Span, Tracing } from '../observability/span.ts';
 import { KNOCK_WAIT_MS } from '../sessions/knocks.ts';
 import type { KnockEnd } from '../sessions/waiting-room.ts';
 import { AnswerDeadline } from './answer-deadline.ts';
@@ -20,6 +21,8 @@ export interface DispatchOptions {
   rooms: Rooms;
   metrics: Metrics;
   logger: Logger;
+  /** Null: nothing is traced. */
+  tracing: Tracing | null;
   now: () => number;
   /** The command succeeded after its caller was told that the outcome is unknown: the seat it took waits for a resume. */
   onLateSeat: (connection: Connection) => void;
@@ -87,15 +90,18 @@ export class Dispatch {
     answer: Answer,
     startedAt: number,
   ): Promise<void> {
+    const span = this.#options.tracing?.begin('server', command.name) ?? null;
+    const sessionId = connection.seat?.sessionId;
+    let outcome: ErrorCode | 'ok' = 'ok';
     const deadline = new AnswerDeadline(() => {
       const text = 'The server did not finish this in time; the outcome is unknown. Repeat with the same id or key.';
-      this.#refuse(connection, command.name, new TandemError('UNAVAILABLE', text), answer, startedAt);
+      outcome = this.#refuse(connection, command.name, new TandemError('UNAVAILABLE', text), answer, startedAt);
     });
     const flight = this.#takeOff(connection, command);
     try {
       const payload = this.#parse(connection, command, args);
       deadline.extend(0);
-      const result = await this.#run(connection, command, payload, deadline, flight);
+      const result = await this.#run(connection, command, payload, deadline, flight, span);
       if (deadline.isOver) {
         if (command.changesSeat) this.#options.onLateSeat(connection);
         return;
@@ -103,13 +109,14 @@ export class Dispatch {
       answer({ ok: true, ...result });
       this.#options.metrics.commandOk(command.name, (performance.now() - startedAt) / 1000);
     } catch (error) {
-      if (!deadline.isOver) this.#refuse(connection, command.name, error, answer, startedAt);
+      if (!deadline.isOver) outcome = this.#refuse(connection, command.name, error, answer, startedAt);
       else if (!(error instanceof TandemError)) this.#logFault(connection, command.name, error);
     } finally {
       deadline.clear();
       // Whatever a seat brought waits behind the answer that tells of the seat, which is not that of any other command.
       if (command.changesSeat) this.#options.rooms.release(connection);
       flight.answered();
+      span?.end({ command: command.name, outcome, sessionId: sessionId ?? connection.seat?.sessionId });
     }
   }
 
@@ -141,14 +148,16 @@ export class Dispatch {
     payload: unknown,
     deadline: AnswerDeadline,
     flight: Flight,
+    span: Span | null,
   ): Promise<Record<string, unknown>> {
     if (!command.reservesOwnLimits) this.#options.services.connectionLimits.reserve(connection, ['commands']);
     await this.#awaitTurn(connection, deadline);
-    if (command.changesSeat) return this.#changeSeat(connection, command, payload, deadline, flight);
+    if (command.changesSeat) return this.#changeSeat(connection, command, payload, deadline, flight, span);
     return command.run(connection, payload, {
       hasWithdrawn: false,
       extend: (delayMs) => deadline.extend(delayMs),
       awaitHost: () => AbortSignal.abort('withdrawn' satisfies KnockEnd),
+      span,
     });
   }
 
@@ -159,6 +168,7 @@ export class Dispatch {
     payload: unknown,
     deadline: AnswerDeadline,
     flight: Flight,
+    span: Span | null,
   ): Promise<Record<string, unknown>> {
     const asked = `${command.name} ${JSON.stringify(payload)}`;
     const before = connection.knocking;
@@ -188,7 +198,12 @@ export class Dispatch {
       return knocking.signal;
     };
     const run = (hasWithdrawn: boolean) =>
-      command.run(connection, payload, { hasWithdrawn, extend: (delayMs) => deadline.extend(delayMs), awaitHost });
+      command.run(connection, payload, {
+        hasWithdrawn,
+        extend: (delayMs) => deadline.extend(delayMs),
+        awaitHost,
+        span,
+      });
     connection.seatChange = turn;
     const work =
       before === null
@@ -220,7 +235,8 @@ export class Dispatch {
     refuseTooLate(connection, deadline);
   }
 
-  #refuse(connection: Connection, name: unknown, cause: unknown, answer: Answer, startedAt: number): void {
+  /** Gives what was answered. */
+  #refuse(connection: Connection, name: unknown, cause: unknown, answer: Answer, startedAt: number): ErrorCode {
     const { metrics } = this.#options;
     const error = cause instanceof TandemError ? cause : new TandemError('INTERNAL', ERRORS.INTERNAL.title, { cause });
     const command = typeof name === 'string' ? name : typeof name;
@@ -229,6 +245,7 @@ export class Dispatch {
     if (error.code === 'RATE_LIMITED') this.#countRefusal(connection, error);
     else if (!ERRORS[error.code].retryable) this.#countFailure(connection);
     answer({ ok: false, error: error.toWire() });
+    return error.code;
   }
 
   #logFault(connection: Connection, command: string, error: unknown): void {

@@ -8,10 +8,10 @@ import type { Events } from '../../protocol/events.ts';
 import { isLimitName, SIZES } from '../../protocol/limits.ts';
 import type { ClientIp } from '../limits/client-ip.ts';
 import type { LimitRules } from '../limits/limit-rules.ts';
-import { SlidingWindow } from '../limits/sliding-window.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { ConnectionEnd, Metrics } from '../observability/metrics.ts';
 import { requestIdOf } from '../observability/request-id.ts';
+import type { Tracing } from '../observability/span.ts';
 import { maskIp } from '../observability/mask-ip.ts';
 import type { Limits } from '../sessions/ports.ts';
 import { iso } from '../sessions/view.ts';
@@ -20,6 +20,7 @@ import type { Services } from './commands/command.ts';
 import { Connection, type TandemServer, type TandemSocket } from './connection.ts';
 import { ConnectionLimits } from './connection-limits.ts';
 import { Dispatch } from './dispatch.ts';
+import { DRAIN_WAVE_MS, drainWaves } from './drain-waves.ts';
 import { endedWhileShakingHands } from './handshake-end.ts';
 import { shakeHands } from './handshake.ts';
 import type { Reading } from './reading.ts';
@@ -35,8 +36,6 @@ const PING_INTERVAL_MS = 10_000;
 const PING_TIMEOUT_MS = 10_000;
 /** A socket that never says CONNECT holds a place for so long. */
 const CONNECT_TIMEOUT_MS = 10_000;
-/** Time between two waves of connections that a drain closes. */
-const DRAIN_WAVE_MS = 50;
 
 export interface GatewayOptions {
   transports: readonly ('websocket' | 'polling')[];
@@ -50,13 +49,13 @@ export interface GatewayOptions {
   limits: Limits;
   /** How instances hear each other's events; null for a process that is alone. */
   adapter: NonNullable<ServerOptions['adapter']> | null;
+  /** Null: nothing is traced. */
+  tracing: Tracing | null;
   now: () => number;
   logger: Logger;
   metrics: Metrics;
 }
 
-/** Lines a second that refused handshakes may write. */
-const REFUSAL_LINES = 10;
 const AUTH_FAILURES = new Set<ErrorCode>(['UNAUTHENTICATED', 'RESUME_REJECTED']);
 
 export interface GatewayServices extends Omit<Services, 'limits' | 'connectionLimits' | 'onSignal' | 'signedIn'> {
@@ -77,7 +76,6 @@ export class Gateway {
   readonly #readings = new Map<string, Reading>();
   /** Transports on which a handshake was begun. */
   readonly #greeted = new WeakSet<object>();
-  readonly #refusalLines = new SlidingWindow();
   #dispatch: Dispatch | null = null;
   #services: GatewayServices | null = null;
   #signedIn: SignedIn | null = null;
@@ -143,6 +141,7 @@ export class Gateway {
       metrics,
       logger,
       now,
+      tracing: this.#options.tracing,
       onLateSeat: (connection) => this.#abandonSeat(connection),
     });
     this.#io.use((socket, next) => void this.#admit(socket, next));
@@ -237,13 +236,10 @@ export class Gateway {
    * commands that it sent are answered.
    */
   async drain(spreadMs: number): Promise<void> {
-    const connections = [...this.rooms.connections()];
-    const waves = Math.max(1, Math.min(Math.floor(spreadMs / DRAIN_WAVE_MS), connections.length));
-    const size = Math.ceil(connections.length / waves);
     const closing: Promise<void>[] = [];
-    for (let start = 0; start < connections.length; start += size) {
-      if (start > 0) await delay(DRAIN_WAVE_MS);
-      for (const connection of connections.slice(start, start + size)) closing.push(this.#drainOne(connection));
+    for (const [index, wave] of drainWaves([...this.rooms.connections()], spreadMs).entries()) {
+      if (index > 0) await delay(DRAIN_WAVE_MS);
+      closing.push(...wave.map((connection) => this.#drainOne(connection)));
     }
     await Promise.all(closing);
   }
@@ -406,17 +402,13 @@ export class Gateway {
   }
 
   #connectError(socket: TandemSocket, cause: unknown): Error {
-    const { logger, metrics, now, clientIp } = this.#options;
+    const { logger, metrics, clientIp } = this.#options;
     const error = cause instanceof TandemError ? cause : new TandemError('INTERNAL', ERRORS.INTERNAL.title, { cause });
     if (error.code === 'RATE_LIMITED' && isLimitName(error.limit?.name)) metrics.rateLimited(error.limit.name);
-    // A flood of refusals must not become a flood of lines.
-    if (this.#refusalLines.waitMs(REFUSAL_LINES, 1000, now()) === 0) {
-      this.#refusalLines.take(now());
-      const fields = { connectionId: socket.id, ip: clientIp(socket.request).address, errorCode: error.code };
-      if (error.code === 'INTERNAL') logger.error('internal_error', { ...fields, error: error.cause ?? error });
-      if (error.code === 'RATE_LIMITED') logger.info('rate_limit_exceeded', { ...fields, limit: error.limit?.name });
-      if (AUTH_FAILURES.has(error.code)) logger.info('auth_failed', fields);
-    }
+    const fields = { connectionId: socket.id, ip: clientIp(socket.request).address, errorCode: error.code };
+    if (error.code === 'INTERNAL') logger.error('internal_error', { ...fields, error: error.cause ?? error });
+    if (error.code === 'RATE_LIMITED') logger.info('rate_limit_exceeded', { ...fields, limit: error.limit?.name });
+    if (AUTH_FAILURES.has(error.code)) logger.info('auth_failed', fields);
     // Socket.IO sends `message` and `data` of the error to the client as they are.
     return Object.assign(new Error(error.code), { data: error.toWire() });
   }

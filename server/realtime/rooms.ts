@@ -154,12 +154,16 @@ export class Rooms implements SessionEvents {
     this.#isKnockOurs = listener;
   }
 
-  /** A message reaches all but the connection that sent it; a later one of the same seat has not seen it. */
-  deliver(message: Message, sender: SeatHolder): void {
+  /**
+   * A message reaches all but the connection that sent it; a later one of the same seat has not seen it. False when
+   * nobody else is here.
+   */
+  deliver(message: Message, sender: SeatHolder): boolean {
     const isStillSender = this.#bySeat.get(sender.seatId)?.seat?.generation === sender.generation;
     // Every instance tells its own participants: messages have a channel of their own.
     const except = isStillSender ? sender.seatId : null;
     this.#tellHere(message.sessionId, 'message:new', message, { to: null, except });
+    return (this.#bySession.get(message.sessionId)?.size ?? 0) > Number(isStillSender);
   }
 
   signal(sessionId: string, from: string, payload: Events['signal:new'], to: string | null): void {

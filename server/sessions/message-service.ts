@@ -1,5 +1,6 @@
 import type { ActivityState, JsonValue } from '../../protocol/session.ts';
 import type { LimitRequest } from '../../protocol/limits.ts';
+import type { Span } from '../observability/span.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import type { History, HistoryPage } from './history.ts';
 import type { Accepted, AppendResult, FindSendResult, LogRange, SessionEvents, SessionState } from './ports.ts';
@@ -19,6 +20,8 @@ export interface SendInput {
   body: JsonValue;
   /** The body as JSON text, as it was measured at the edge. */
   bodyJson: string;
+  /** Of the send, where it is traced. */
+  span?: Span | null;
 }
 
 /** An accepted send; `duplicate` when it was accepted before. */

@@ -14,6 +14,7 @@ import type {
   Message,
   SessionStatus,
 } from '../../protocol/session.ts';
+import type { Span } from '../observability/span.ts';
 import type { Deadline } from './deadlines.ts';
 import type { EndedSeat, Rule, SeatHolder, SessionDocument } from './session.ts';
 
@@ -52,6 +53,8 @@ export interface AppendRequest {
   readonly fingerprint: string;
   /** Limits that this message counts for: all of them, or none when one refuses or the id is known. */
   readonly limits: readonly LimitRequest[];
+  /** Of the send, where it is traced: goes with the message to other instances, and is not stored. */
+  readonly span?: Span | null;
 }
 
 export type { LimitCount, LimitRequest };
@@ -181,8 +184,14 @@ export interface SessionState {
   stop(): Promise<void>;
 }
 
+/** Who sent a message. */
+export interface MessageSender extends SeatHolder {
+  /** Of the append on another instance, where it is traced. */
+  readonly traceparent?: string;
+}
+
 /** Called for each message when it becomes visible; `sender` is who must not get it again. */
-export type MessageListener = (message: Message, sender: SeatHolder) => void;
+export type MessageListener = (message: Message, sender: MessageSender) => void;
 
 /** What a session became by changes that were stored although their callers were told that this is unknown. */
 export interface Recovery {
@@ -418,6 +427,8 @@ export interface UnarchivedSession {
 export interface ArchiveSource {
   /** At most about `limit` sessions, and for how long they have been waiting. */
   take(limit: number): Promise<{ readonly sessionId: string; readonly sinceMs: number }[]>;
+  /** Sessions of the whole deployment whose document is another than the archived one, at most `limit`; nothing is taken. */
+  changed(limit: number): Promise<string[]>;
   /** Null when the session is gone. */
   read(sessionId: string, maxMessages: number): Promise<UnarchivedSession | null>;
   /** `more`: something came since, or was left over; it will be taken again. */

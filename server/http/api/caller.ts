@@ -33,7 +33,7 @@ export interface CallerOptions {
   /** Throws `UNAUTHENTICATED` unless the request carries the token of operators. */
   assertAdmin: (request: IncomingMessage, response: ServerResponse) => void;
   clientIp: (request: IncomingMessage) => ClientIp;
-  log: Pick<RequestLog, 'authFailed'>;
+  log: Pick<RequestLog, 'authFailed' | 'authPassed'>;
 }
 
 export type IdentifyCaller = (request: IncomingMessage, response: ServerResponse, who: Who) => Promise<Caller>;
@@ -55,7 +55,10 @@ export function createIdentifyCaller(options: CallerOptions): IdentifyCaller {
     if (given === undefined) return null;
     const [key = ''] = given;
     const found = given.length === 1 ? findKey(apiKeys, key) : null;
-    if (found !== null) return found;
+    if (found !== null) {
+      log.authPassed();
+      return found;
+    }
     throw reject(request, response, 'api_key', new TandemError('UNAUTHENTICATED', 'This API key is not known here.'));
   };
   const identityOf = async (request: IncomingMessage, response: ServerResponse): Promise<Identity | null> => {

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { TandemError } from '../../../protocol/errors.ts';
 import type { CommandName, CommandResult } from '../../../protocol/commands.ts';
 import type { LimitRules } from '../../limits/limit-rules.ts';
+import type { Span } from '../../observability/span.ts';
 import type { MessageService } from '../../sessions/message-service.ts';
 import { maskIp } from '../../observability/mask-ip.ts';
 import { refused } from '../../sessions/refusals.ts';
@@ -31,6 +32,8 @@ export interface Course {
   readonly extend: (delayMs: number) => void;
   /** The answer waits so long for a person, and further commands need not wait with it. Aborts when nobody waits any more. */
   readonly awaitHost: (waitMs: number) => AbortSignal;
+  /** Null: the command is not traced. */
+  readonly span: Span | null;
 }
 
 /** One command: its payload's schema, and what it does. */

@@ -12,8 +12,8 @@ export function sendMessage(services: Services): Command {
     name: 'message:send',
     schema: schemas.send(services.maxBodyBytes),
     reservesOwnLimits: true,
-    handle: async (connection, { id, type, body: { body, bodyJson } }) => {
-      const sent = await send(services, connection, { id, type, body, bodyJson });
+    handle: async (connection, { id, type, body: { body, bodyJson } }, { span }) => {
+      const sent = await send(services, connection, { id, type, body, bodyJson, span });
       const { seq, sentAt, epoch, durableSeq, duplicate } = sent;
       return { id, seq, sentAt: iso(sentAt), epoch, durableSeq, duplicate };
     },

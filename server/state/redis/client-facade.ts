@@ -22,7 +22,7 @@ export interface Router {
   close(): Promise<void>;
 }
 
-export function createFacade(router: Router, { onCommand }: RedisHooks): Redis {
+export function createFacade(router: Router, { onCommand, onReconnect }: RedisHooks): Redis {
   const { readiness } = router;
   const subscribers = new Set<Subscriber>();
   let closing: Promise<void> | null = null;
@@ -72,7 +72,10 @@ export function createFacade(router: Router, { onCommand }: RedisHooks): Redis {
     publish: (channel, message) =>
       timed(async () => Number(await router.send([isSharded ? 'SPUBLISH' : 'PUBLISH', channel, message], channel))),
     createSubscriber: () => {
-      const subscriber = new Subscriber(router.placement, router.settings, () => subscribers.delete(subscriber));
+      const subscriber = new Subscriber(router.placement, router.settings, {
+        onClosed: () => subscribers.delete(subscriber),
+        onReconnect: () => onReconnect?.(),
+      });
       subscribers.add(subscriber);
       return subscriber;
     },

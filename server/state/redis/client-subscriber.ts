@@ -18,6 +18,12 @@ export interface Placement {
   onChange(listener: () => void): () => void;
 }
 
+export interface SubscriberHooks {
+  onClosed: () => void;
+  /** After every connection that was made anew. */
+  onReconnect: () => void;
+}
+
 interface Wanted {
   readonly channel: string;
   listener: MessageListener;
@@ -42,7 +48,7 @@ interface Ear {
 export class Subscriber implements RedisSubscriber {
   readonly #placement: Placement;
   readonly #settings: ConnectionSettings;
-  readonly #onClosed: () => void;
+  readonly #hooks: SubscriberHooks;
   readonly #wanted = new Map<string, Wanted>();
   readonly #ears = new Map<string, Ear>();
   readonly #resubscribed = new Set<(channels: readonly string[]) => void>();
@@ -50,10 +56,10 @@ export class Subscriber implements RedisSubscriber {
   readonly #waiting = new Set<() => void>();
   readonly #stopWatching: () => void;
 
-  constructor(placement: Placement, settings: ConnectionSettings, onClosed: () => void) {
+  constructor(placement: Placement, settings: ConnectionSettings, hooks: SubscriberHooks) {
     this.#placement = placement;
     this.#settings = settings;
-    this.#onClosed = onClosed;
+    this.#hooks = hooks;
     this.#stopWatching = placement.onChange(() => this.#place(this.#wanted.values()));
   }
 
@@ -91,7 +97,7 @@ export class Subscriber implements RedisSubscriber {
   async close(): Promise<void> {
     this.#closing.abort();
     this.#stopWatching();
-    this.#onClosed();
+    this.#hooks.onClosed();
     await Promise.all([...this.#ears.values()].map(({ link }) => link.close()));
   }
 
@@ -149,7 +155,10 @@ export class Subscriber implements RedisSubscriber {
         await this.#hearAll(ear, connection);
       },
       // What was wanted while the connection was prepared.
-      onUp: () => this.#flush(ear),
+      onUp: (_primary, isAnew) => {
+        if (isAnew) this.#hooks.onReconnect();
+        this.#flush(ear);
+      },
       onDown: () => {
         deafen(ear);
         this.#placement.refresh();

@@ -96,6 +96,16 @@ it('hears what the script publishes', async () => {
   ]);
 });
 
+it('hears of the trace of a message, from this version and from a later one', async () => {
+  await open();
+  const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+  for (const more of ['', ';more']) {
+    listeners.get('tandem:to:one')?.(Buffer.from(`2 7 1 3 seat session;${traceparent}${more} ${MESSAGE}`));
+  }
+  const sender = { seatId: 'seat', generation: 3, traceparent };
+  expect(heard).toEqual([expect.objectContaining({ sender }), expect.objectContaining({ sender })]);
+});
+
 it('takes whatever somebody else publishes for nothing', async () => {
   await open();
   const packets = ['', 'probe ', 'probe one:99', 'x', '1 2 3 4 seat session', '1 2 3 4 seat session {"id":1}'];

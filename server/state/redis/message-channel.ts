@@ -1,6 +1,6 @@
 import type { Message } from '../../../protocol/session.ts';
 import { TandemError } from '../../../protocol/errors.ts';
-import type { SeatHolder } from '../../sessions/session.ts';
+import type { MessageSender } from '../../sessions/ports.ts';
 import type { Redis, RedisSubscriber } from './client.ts';
 import { PARTITIONS, partitionOf, type Keys } from './keys.ts';
 import { messageOf } from './message-text.ts';
@@ -15,7 +15,7 @@ export interface MessageChannelOptions {
   subscriber: RedisSubscriber;
   keys: Keys;
   instanceId: string;
-  onMessage: (message: Message, sender: SeatHolder, epoch: number) => void;
+  onMessage: (message: Message, sender: MessageSender, epoch: number) => void;
   /** The channel is back after a break: what came meanwhile is lost to it. */
   onRepaired: () => void;
   /** Events of another instance may not have gone out: what they told of is in the store. */
@@ -118,10 +118,13 @@ export class MessageChannel {
       if (packet.slice(5) !== this.#options.instanceId) this.#options.onLostElsewhere();
       return;
     }
-    // epoch, seq, sent at, generation, seat, session, message
-    const parts = /^(\d+) (\d+) (\d+) (\d+) (\S+) (\S+) /.exec(packet);
+    // epoch, seq, sent at, generation, seat, session and perhaps the trace, message. Behind the session, because versions
+    // before traces read everything else; what is no trace, of whichever version, is passed by.
+    const parts = /^(\d+) (\d+) (\d+) (\d+) (\S+) [^\s;]+(?:;([^\s;]*)\S*)? /.exec(packet);
     if (parts === null) return;
-    const [head, epoch, seq, sentAt, generation, seatId = ''] = parts;
+    const [head, epoch, seq, sentAt, generation, seatId = '', traceparent] = parts;
+    const holder = { seatId, generation: Number(generation) };
+    const sender = traceparent === undefined ? holder : { ...holder, traceparent };
     let message: Message;
     try {
       message = messageOf(packet.slice(head.length), Number(seq), Number(sentAt));
@@ -129,6 +132,6 @@ export class MessageChannel {
       // Thrown into the driver it would end the process. Whoever wrote this: what the log has is delivered all the same.
       return;
     }
-    this.#options.onMessage(message, { seatId, generation: Number(generation) }, Number(epoch));
+    this.#options.onMessage(message, sender, Number(epoch));
   }
 }

@@ -69,7 +69,7 @@ export class MessageLog {
   /** `seenSeq`: the highest that somebody on this instance has seen of the session. */
   async append(request: AppendRequest, seenSeq: number): Promise<LogAnswer> {
     const { redis, keys, channel, instanceId, retryHorizonMs, timings, clusterLimits, clock } = this.#options;
-    const { sessionId, sender, id, type, bodyJson, fingerprint, limits } = request;
+    const { sessionId, sender, id, type, bodyJson, fingerprint, limits, span } = request;
     let taken: TakenPoints | null = null;
     if (clusterLimits !== null) {
       const found = await this.findSend(sessionId, sender.seatId, id, fingerprint);
@@ -99,7 +99,11 @@ export class MessageLog {
         args.push(String(info.points), String(info.durationSeconds * 1000));
       }
     }
-    const [kind, ...rest] = arrayOf(await redis.run(APPEND, names, args));
+    const appending = span?.child('client', 'append_message', { operation: 'append_message', sessionId });
+    if (appending !== undefined) args.push(appending.traceparent);
+    const reply = redis.run(APPEND, names, args);
+    appending?.endWith(reply);
+    const [kind, ...rest] = arrayOf(await reply);
     if (kind !== 'appended' && taken !== null) {
       // Before the answer: whoever has it may send again at once.
       await clusterLimits?.giveBackAll(taken).catch(this.#options.onFault);

@@ -10,7 +10,7 @@
 -- ARGV  1 now or ''  2 session  3 instance of the caller  4 seat  5 generation  6 message id  7 fingerprint
 --       8 message as JSON, open at its end  9 retry horizon, ms  10 idle warning, ms  11 life of a key, ms
 --       12 command that publishes  13 channel, without the instance  14 highest seq that the caller knows of
---       15… points and duration in ms of each limit
+--       15… points and duration in ms of each limit, and behind them all the trace, of a message that has one
 -- Gives { 'appended', seq, sent at, epoch, durable seq, version of the document },
 --       { 'duplicate', seq, sent at, epoch, durable seq }, { 'limited', number of the limit, ms to wait },
 --       { 'not_seated' | 'behind', epoch }, or { 'none' | 'closed' | 'reused' }
@@ -86,7 +86,9 @@ if redis.call('ZADD', KEYS[5], 'NX', text(now), ARGV[2]) == 1 then
 end
 
 if flat[6] ~= '' and flat[6] ~= ARGV[3] then
-  local packet = table.concat({ text(epoch), text(seq), text(now), ARGV[5], seat, ARGV[2], ARGV[8] }, ' ')
+  -- Points and duration come in pairs. A reader that knows nothing of traces takes this for the session, and never looks.
+  local session = #ARGV % 2 == 1 and ARGV[2] .. ';' .. ARGV[#ARGV] or ARGV[2]
+  local packet = table.concat({ text(epoch), text(seq), text(now), ARGV[5], seat, session, ARGV[8] }, ' ')
   for instance in string.gmatch(flat[6], '%S+') do
     if instance ~= ARGV[3] then redis.call(ARGV[12], ARGV[13] .. instance, packet) end
   end
