@@ -1,4 +1,4 @@
-import { ERRORS, type ErrorCode, type PayloadIssue, type TandemError } from './errors.ts';
+import { ERRORS, type ErrorCode, type LimitInfo, type PayloadIssue, type TandemError } from './errors.ts';
 
 /** An error as HTTP tells it (RFC 9457). */
 export interface Problem {
@@ -9,6 +9,8 @@ export interface Problem {
   code: ErrorCode;
   requestId: string;
   retryAfterMs?: number;
+  /** Of `RATE_LIMITED`. */
+  limit?: LimitInfo;
   issues?: PayloadIssue[];
 }
 
@@ -28,6 +30,7 @@ export function createProblem(
 export function problemOf(error: TandemError, requestId: string): Problem {
   const problem = createProblem(error.code, requestId, error.code === 'INTERNAL' ? undefined : error.message);
   if (error.retryAfterMs !== undefined) problem.retryAfterMs = error.retryAfterMs;
+  if (error.limit !== undefined) problem.limit = error.limit;
   if (error.issues !== undefined) problem.issues = error.issues;
   return problem;
 }

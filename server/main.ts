@@ -8,6 +8,7 @@ import { exitCodeOf, startFault } from './start-fault.ts';
 const EXIT_FAILURE = 1;
 /** `EX_CONFIG` of sysexits.h: a supervisor should not restart what can't start. */
 const EXIT_CONFIG = 78;
+const ONE_SIGNAL_MS = 500;
 
 const loaded = loadConfig(process.env, { envFile: '.env' });
 if (!loaded.ok) {
@@ -27,12 +28,16 @@ process.on('uncaughtException', crash);
 process.on('unhandledRejection', crash);
 
 let server: Server | null = null;
-let isStopping = false;
+let stoppingSince: number | null = null;
 
 async function stop(): Promise<void> {
-  // The second signal is a person who does not want to wait.
-  if (isStopping) process.exit(EXIT_FAILURE);
-  isStopping = true;
+  if (stoppingSince !== null) {
+    // Ctrl-C reaches every process of a terminal, and npm passes its own on: that was one signal.
+    if (performance.now() - stoppingSince < ONE_SIGNAL_MS) return;
+    // The second one is a person who does not want to wait.
+    process.exit(EXIT_FAILURE);
+  }
+  stoppingSince = performance.now();
   if (server === null) {
     // Nobody took the database over yet. One that did not start has left nothing behind.
     await database?.then(
@@ -88,7 +93,7 @@ async function run(): Promise<void> {
 
 /** A function, because the compiler does not see that a signal changes the variable. */
 function mustStop(): boolean {
-  return isStopping;
+  return stoppingSince !== null;
 }
 
 /** The message of an error and of all that caused it, on one line. */

@@ -20,6 +20,9 @@ const DRAIN_NOTICE_MS = 1000;
  * they can come back to: the sooner it has ended, the sooner it is there again.
  */
 const ALONE_SPREAD_MS = 1000;
+/** What requests get that are being answered when nobody is listened to any more. */
+const REQUESTS_MS = 1500;
+const IDLE_LOOK_MS = 50;
 /** What each phase of a stop gets although those before it used up `DRAIN_TIMEOUT`. */
 const PHASE_LEAST_MS = 500;
 
@@ -103,9 +106,17 @@ export async function stopAll(running: RunningParts): Promise<void> {
   );
 }
 
-function closeHttp(http: HttpServer): Promise<void> {
-  return new Promise((resolve) => {
-    http.close(() => resolve());
+/** A request that is being answered is not cut off: nobody could tell its sender what came of it. */
+async function closeHttp(http: HttpServer): Promise<void> {
+  const closed = new Promise<void>((resolve) => void http.close(() => resolve()));
+  // Connections that are kept alive become idle one by one.
+  const idle = setInterval(() => http.closeIdleConnections(), IDLE_LOOK_MS);
+  try {
+    http.closeIdleConnections();
+    await Promise.race([closed, delay(REQUESTS_MS, undefined, { ref: false })]);
+  } finally {
+    clearInterval(idle);
     http.closeAllConnections();
-  });
+  }
+  await closed;
 }

@@ -25,6 +25,8 @@ const FORBIDDEN: readonly Try[] = [
   ['server/sessions/session.ts', 'server/limits/windows.ts', 'rules-are-pure', 'sessions-know-no-edge'],
   ['server/sessions/ports.ts', 'server/main.ts', 'only-main-imports-server'],
   ['server/sessions/codes.ts', 'server/http/app.ts', 'sessions-know-no-edge'],
+  ['server/jobs/look.ts', 'server/doctor/findings.ts', 'doctor-stands-apart'],
+  ['server/jobs/trace.ts', '@opentelemetry/core', 'traces-are-lazy'],
   ['server/sessions/joining.ts', 'express', 'sessions-know-no-edge', 'express-only-in-http'],
   ['server/realtime/gateway.ts', 'server/http/app.ts', 'realtime-not-http'],
   ['server/http/app.ts', 'server/realtime/dispatch.ts', 'http-not-realtime'],

@@ -77,7 +77,7 @@ function variantsOf(script: string, silent: string, workspace: Workspace): Varia
     return server;
   };
   const startOff = async (closers: Closers): Promise<Watched> => ({
-    server: await overStores(closers, silent, {}),
+    server: await overStores(closers, silent, { LOG_LEVEL: 'error' }),
     startWatching: () => () => Promise.resolve(),
   });
   const files = () => ({ LOG_LEVEL: 'info', LOG_DIR: join(workspace.newDataDirectory(), 'logs') });

@@ -87,6 +87,7 @@ describe('the copy of revocations', () => {
 /** A feed that several instances share in this process; it can be away, and lose what it holds. */
 class SharedFeed {
   isAway = false;
+  refusesToPublish = false;
   epoch = 'first';
   held: Revocation[] = [];
   pushes = true;
@@ -95,6 +96,7 @@ class SharedFeed {
   readonly feed: RevocationFeed = {
     publish: (revocations) =>
       this.#answer(() => {
+        if (this.refusesToPublish) throw new TandemError('UNAVAILABLE');
         this.held.push(...revocations);
         if (this.pushes) for (const listener of this.#listeners) listener(revocations);
         return true;
@@ -110,7 +112,7 @@ class SharedFeed {
 
   #answer<T>(work: () => T): Promise<T> {
     if (this.isAway) return Promise.reject(new TandemError('UNAVAILABLE', 'The feed of this test is away.'));
-    return Promise.resolve(work());
+    return new Promise((resolve) => resolve(work()));
   }
 }
 
@@ -118,12 +120,14 @@ describe('an instance', () => {
   let store: MemoryAccounts;
   let shared: SharedFeed;
   let clock: number;
+  let now: number;
   let running: Revocations[];
 
   beforeEach(() => {
     store = new MemoryAccounts();
     shared = new SharedFeed();
     clock = 0;
+    now = NOW;
     running = [];
   });
 
@@ -131,7 +135,7 @@ describe('an instance', () => {
 
   async function instance(): Promise<Revocations> {
     const revocations = new Revocations({
-      ...{ store, feed: shared.feed, now: () => NOW, monotonic: () => clock, onFault: () => undefined },
+      ...{ store, feed: shared.feed, now: () => now, monotonic: () => clock, onFault: () => undefined },
     });
     running.push(revocations);
     await revocations.start();
@@ -281,6 +285,49 @@ describe('an instance', () => {
     clock = 20_000;
     await other.readStore();
     expect(store.calls).not.toContain('revoke');
+  });
+
+  it('has the database keep what the feed has for as long as the feed, also when it was away for longer than tokens live', async () => {
+    const [one, other] = [await instance(), await instance()];
+    store.isAway = true;
+    const written: string[] = [];
+    const write = () =>
+      store.isAway ? Promise.reject(new TandemError('UNAVAILABLE')) : Promise.resolve(written.push(''));
+    expect(await one.revoke([endOf('login', 'login', NOW + 1)], write)).toBe('kept');
+    await one.extend([endOf('login', 'login', NOW + 7 * 24 * HOUR)]);
+    store.isAway = false;
+    clock = 10_000;
+    await other.readStore();
+    expect([...store.kept.values()]).toEqual([endOf('login', 'login', NOW + 7 * 24 * HOUR)]);
+    now = NOW + HOUR;
+    await one.writePending();
+    expect(written).toHaveLength(1);
+  });
+
+  it('publishes later what it could not, before anybody goes by the feed alone', async () => {
+    const [one, other] = [await instance(), await instance()];
+    shared.isAway = true;
+    expect(await one.revoke([endOf('login', 'login')])).toBe('stored');
+    await one.announce([endOf('login', 'announced')]);
+    shared.isAway = false;
+    store.isAway = true;
+    await one.readFeed();
+    for (const loginId of ['login', 'announced']) expect(other.isRevoked(identity({ loginId }))).toBe(true);
+    shared.held = [];
+    await one.readFeed();
+    expect(shared.held).toEqual([]);
+  });
+
+  it('publishes again what the feed lost until all of it is published', async () => {
+    const one = await instance();
+    store.isAway = true;
+    await one.revoke([endOf('login', 'login')]);
+    shared.lose();
+    shared.refusesToPublish = true;
+    await expect(one.readFeed()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    shared.refusesToPublish = false;
+    await one.readFeed().catch(() => undefined);
+    expect(shared.held).toEqual([endOf('login', 'login')]);
   });
 
   it('tells the database nothing that it has', async () => {

@@ -49,6 +49,8 @@ export class Revocations {
   readonly #copy: RevocationCopy;
   readonly #listeners = new Set<(revocations: readonly Revocation[]) => void>();
   readonly #pending = new Set<Pending>();
+  /** Stored, while the feed did not answer: others would go by it as soon as it does, and by it alone if they have to. */
+  readonly #unpublished = new Set<readonly Revocation[]>();
   readonly #unrecorded = new UnrecordedRevocations();
   readonly #polls: readonly Poll[];
   #storeSince: number | null = null;
@@ -139,7 +141,7 @@ export class Revocations {
     this.#tellMade(revocations);
     const [stored, published] = await Promise.allSettled([write(), this.#options.feed.publish(revocations)]);
     if (stored.status === 'fulfilled') {
-      if (published.status === 'rejected') this.#options.onFault(published.reason);
+      if (published.status === 'rejected') this.#notPublished(revocations, published.reason);
       return 'stored';
     }
     this.#options.onFault(stored.reason);
@@ -157,8 +159,23 @@ export class Revocations {
     if (revocations.length === 0) return;
     this.#apply(revocations);
     this.#tellMade(revocations);
-    // Whom this does not reach reads the durable store.
-    await this.#options.feed.publish(revocations).catch(this.#options.onFault);
+    await this.#publish(revocations);
+  }
+
+  /** Kept by the feed, and to be kept for longer: until the durable store has heard of it. */
+  async extend(revocations: readonly Revocation[]): Promise<void> {
+    this.#apply(revocations);
+    await this.#publish(revocations);
+  }
+
+  /** Whom this does not reach reads the durable store. */
+  async #publish(revocations: readonly Revocation[]): Promise<void> {
+    await this.#options.feed.publish(revocations).catch((error: unknown) => this.#notPublished(revocations, error));
+  }
+
+  #notPublished(revocations: readonly Revocation[], error: unknown): void {
+    this.#options.onFault(error);
+    if (this.#unpublished.size < MOST_PENDING) this.#unpublished.add(revocations);
   }
 
   /** A round of its poll. Readings take turns: what one learns is where the next one begins. */
@@ -195,13 +212,17 @@ export class Revocations {
   /** A round of its poll. */
   async readFeed(): Promise<void> {
     const startedAt = this.#monotonic();
+    for (const revocations of this.#unpublished) {
+      await this.#options.feed.publish(revocations);
+      this.#unpublished.delete(revocations);
+    }
     let reading = await this.#options.feed.changes(this.#feedSince);
     if (reading.epoch !== this.#feedEpoch) {
       const isFirst = this.#feedEpoch === null;
       if (!isFirst) reading = await this.#options.feed.changes(null);
-      this.#feedEpoch = reading.epoch;
       // What nobody else has by now.
       for (const { revocations } of this.#pending) await this.#options.feed.publish(revocations);
+      this.#feedEpoch = reading.epoch;
     }
     this.#heard(reading.revocations);
     this.#feedSince = reading.asOf;
@@ -211,11 +232,11 @@ export class Revocations {
 
   /** A round of its poll. */
   async writePending(): Promise<void> {
-    const now = this.#options.now();
     let failure: Error | null = null;
     for (const pending of this.#pending) {
       try {
-        if (pending.revocations.some(({ expiresAt }) => expiresAt > now)) await pending.write();
+        // Also when no access token is left that it concerns: refresh tokens live for longer.
+        await pending.write();
         this.#pending.delete(pending);
       } catch (error) {
         failure = error instanceof Error ? error : new Error(String(error));
@@ -233,6 +254,7 @@ export class Revocations {
   /** From the feed. */
   #heard(revocations: readonly Revocation[]): void {
     this.#unrecorded.note(this.#apply(revocations), this.#monotonic());
+    this.#unrecorded.extend(revocations);
   }
 
   /** Gives those that are news here. */

@@ -9,7 +9,7 @@ import { isUuid } from './uuid-time.ts';
 
 export interface SignOutOptions {
   readonly store: Pick<AccountStore, 'endLogins' | 'deleteUser' | 'revoke'>;
-  readonly revocations: Pick<Revocations, 'revoke' | 'announce'>;
+  readonly revocations: Pick<Revocations, 'revoke' | 'announce' | 'extend'>;
   readonly cache: Pick<Cache, 'invalidate'>;
   readonly terms: RevocationTerms;
   readonly refreshTtlMs: number;
@@ -30,10 +30,9 @@ export class SignOut {
   /** Ends this login: none of its tokens counts any more, on any instance. */
   async logout(identity: Identity): Promise<void> {
     const { store, terms, now } = this.#options;
-    const { kind, userId, loginId, tokenId, expiresAt } = identity;
-    if (kind === 'foreign') return this.#logoutForeign(identity);
+    const { kind, userId, loginId } = identity;
     // Our own tokens name their login.
-    if (loginId === null) return this.#keep({ kind: 'token', subject: tokenId, notBefore: null, expiresAt });
+    if (kind === 'foreign' || loginId === null) return this.#logoutForeign(identity);
     const end = terms.ofLogin(loginId);
     const moment = now();
     await this.#keep(end, async () => {
@@ -123,7 +122,7 @@ export class SignOut {
     const { revocations, refreshTtlMs, now } = this.#options;
     const outcome = await revocations.revoke([end], write);
     const until = now() + refreshTtlMs + SPARE_MS;
-    if (outcome === 'kept' && until > end.expiresAt) await revocations.announce([{ ...end, expiresAt: until }]);
+    if (outcome === 'kept' && until > end.expiresAt) await revocations.extend([{ ...end, expiresAt: until }]);
   }
 }
 

@@ -23,6 +23,16 @@ export class UnrecordedRevocations {
     }
   }
 
+  /** What is noted counts for longer: as long as the refresh tokens of a login that the durable store takes for open. */
+  extend(revocations: readonly Revocation[]): void {
+    for (const longer of revocations) {
+      const key = keyOf(longer);
+      const noted = this.#noted.get(key);
+      if (noted === undefined || noted.revocation.expiresAt >= longer.expiresAt) continue;
+      this.#noted.set(key, { ...noted, revocation: { ...noted.revocation, expiresAt: longer.expiresAt } });
+    }
+  }
+
   /** The durable store has them. */
   confirm(revocations: readonly Revocation[]): void {
     for (const recorded of revocations) {

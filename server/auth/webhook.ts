@@ -22,8 +22,6 @@ export interface WebhookOptions {
   readonly secret: string | null;
   readonly signOut: Pick<SignOut, 'endUser' | 'deleteUser'>;
   readonly now: () => number;
-  /** Why a signature was refused, for the log. */
-  readonly onRefused?: (reason: string) => void;
 }
 
 const ENVELOPE = z.looseObject({
@@ -57,11 +55,11 @@ export class Webhook {
    * effect. Rejects with `UNAUTHENTICATED`, `INVALID_PAYLOAD`, and with `UNAVAILABLE` when it has to be brought again.
    */
   async handle(headers: SignedHeaders, rawBody: Buffer): Promise<WebhookOutcome> {
-    const { now, onRefused } = this.#options;
+    const { now } = this.#options;
     const verified = verifyWebhook(this.#keys, headers, rawBody, now());
     if (typeof verified === 'string') {
-      onRefused?.(verified);
-      throw new TandemError('UNAUTHENTICATED', 'This is not signed by the secret of webhooks, or too long ago.');
+      const detail = 'This is not signed by the secret of webhooks, or too long ago.';
+      throw new TandemError('UNAUTHENTICATED', detail, { cause: new Error(verified) });
     }
     const known = this.#known.get(verified.id);
     if (known !== undefined && known.expiresAt > now()) {

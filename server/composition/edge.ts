@@ -82,7 +82,11 @@ export function createEdge(parts: EdgeParts): HttpServer {
   });
   const http = createHttpServer(SERVER_OPTIONS, (request, response) => {
     if (gateway.isSocketRequest(request)) gateway.handleRequest(request, response);
-    else app(request, response);
+    else {
+      // Whoever keeps connections for later, as a balancer does, should not find this one cut off under its next request.
+      if (gateway.isDraining) response.setHeader('Connection', 'close');
+      app(request, response);
+    }
   });
   hardenServer(http);
   http.on('upgrade', (request, socket, head) => {

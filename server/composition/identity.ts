@@ -83,7 +83,6 @@ export async function openIdentity(parts: IdentityParts): Promise<IdentityRoom> 
     webhook: new Webhook({
       ...{ signOut, now },
       secret: config.webhookSecret,
-      onRefused: (reason) => logger.info('auth_failed', { reason: `webhook_${reason}` }),
     }),
     revocations,
     forConnections: {

@@ -12,6 +12,14 @@ export function settle(values: Values, given: Reading['given']): { values: Value
   if (toRedis(values) !== null && (values.JWT_SECRET ?? []).length === 0) {
     warnings.push('JWT_SECRET: each instance makes one of its own, so a token counts at one of them alone; set it');
   }
+  if (values.SUPABASE_URL !== null && values.JWT_JWKS_URL !== null) {
+    warnings.push(
+      'JWT_JWKS_URL beside SUPABASE_URL: a user is told by the subject of a token alone, so neither issuer may let anybody choose it',
+    );
+  }
+  if (values.NODE_ENV === 'production' && values.JWT_JWKS_URL?.startsWith('http:') === true) {
+    warnings.push('JWT_JWKS_URL: whoever is on the way can put in keys of their own; use https');
+  }
   let { SESSION_IDLE_WARNING: warningMs, DATABASE_POOL_MIN: poolMin } = values;
   if (!given.has('SESSION_IDLE_WARNING') && warningMs >= values.SESSION_IDLE_TIMEOUT) {
     warningMs = Math.ceil(values.SESSION_IDLE_TIMEOUT / 2);

@@ -4,6 +4,7 @@ import { batchesOf, batchOf, bytesOf } from './archiver-batch.ts';
 import { isLocked, isRefusal, reasonOf } from './archiver-refusal.ts';
 import { salvage } from './archiver-salvage.ts';
 import type { Job } from './loop.ts';
+import { createShared } from './shared-work.ts';
 
 /**
  * Between two rounds while there is work, and longest when there is none: how far the archive lags behind at most, while
@@ -22,8 +23,9 @@ const MESSAGES_OF_SESSION = 500;
 const FULL_BYTES = 128 * 1024;
 /** Sessions that are read at once. The messages of twice as many are held in memory. */
 const READ_AT_ONCE = 50;
-/** Sessions whose participants have changed since the last round; more are left to the next one. */
+/** Sessions whose participants have changed since the last round, and of whose messages little is needed; more are left. */
 const CHANGED = 500;
+const MESSAGES_OF_CHANGED = 1;
 
 export interface ArchiverOptions {
   source: ArchiveSource;
@@ -229,7 +231,7 @@ export function createArchiver(options: ArchiverOptions): Archiver {
   /** Together, since they are few and small; each by itself where that fails. */
   const archiveChanges = async (): Promise<void> => {
     const ids = await source.changed(CHANGED);
-    const reads = await Promise.all(ids.map((id) => source.read(id, MESSAGES_OF_SESSION)));
+    const reads = await Promise.all(ids.map((id) => source.read(id, MESSAGES_OF_CHANGED)));
     const found = reads.flatMap((read) => (read?.asideMs === null ? [read] : []));
     for (const batch of batchesOf(found)) {
       try {
@@ -240,6 +242,8 @@ export function createArchiver(options: ArchiverOptions): Archiver {
       }
     }
   };
+
+  const changes = createShared(archiveChanges);
 
   return {
     start: () => {
@@ -261,7 +265,7 @@ export function createArchiver(options: ArchiverOptions): Archiver {
     archive,
     archiveChanges: async () => {
       // Whoever asks is told what there is.
-      if (isWell) await archiveChanges().catch(() => undefined);
+      if (isWell) await changes.next().catch(() => undefined);
     },
     lagMs: () => pending.reduce((most, { sinceAt }) => Math.max(most, clock() - sinceAt), lag),
     countAside: () => source.countAside(),

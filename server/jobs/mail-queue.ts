@@ -105,6 +105,8 @@ export function createMailQueue(options: MailQueueOptions): MailQueueJob {
     const startedAt = now();
     if (codeExpiresAt <= startedAt) return bury(mail, 'expired');
     const { id, recipient: to, createdAt, attempts, sessionId } = mail;
+    // Those before ended without a word: killed, or by a fault of ours.
+    if (attempts > MOST_ATTEMPTS) return bury(mail, 'given up');
     let deadEnd: string | null;
     try {
       deadEnd = await deadEndOf(sessionId, code);

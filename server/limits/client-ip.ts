@@ -63,6 +63,12 @@ function trustedBy(trustProxy: TrustProxy): (address: string, distance: number) 
   return (_address, distance) => distance < trustProxy.hops;
 }
 
+/** For whom limits count an address that is written in any way; what is none counts for itself. */
+export function addressBucket(text: string): string {
+  const address = canonicalAddress(text);
+  return address === null ? text : bucketOf(address);
+}
+
 function bucketOf(address: string): string {
   return ipv6Prefix(address, 4) ?? address;
 }

@@ -1,5 +1,6 @@
 import { TandemError, type PayloadIssue } from '../../protocol/errors.ts';
 import type { LimitName, LimitRequest } from '../../protocol/limits.ts';
+import { senderBucket } from '../limits/buckets.ts';
 import { limitRequests, type LimitRules } from '../limits/limit-rules.ts';
 import type { MailQueue } from '../sessions/mail-queue.ts';
 import type { Limits } from '../sessions/ports.ts';
@@ -89,14 +90,14 @@ export class InvitationService {
   /** All limits, or none. Points are not given back when the queue cannot be reached: it may have stored the mail. */
   async #count({ sender, ip }: InviteRequest, recipient: string): Promise<void> {
     const { limits, rules, onLimited } = this.#options;
-    const byUser = limitRequests(rules, [['emails_user', `${sender.kind} ${sender.id}`]]).map((request) =>
+    const byUser = limitRequests(rules, [['emails_user', senderBucket(sender.kind, sender.id)]]).map((request) =>
       scopedTo(request, sender.kind),
     );
     // As many from one address as from one user: accounts are for free. What backends have in common is their network.
     const byIp =
       sender.kind === 'key'
         ? []
-        : limitRequests(rules, [['emails_user', `ip ${ip}`]]).map((request) => scopedTo(request, 'ip'));
+        : limitRequests(rules, [['emails_user', senderBucket('ip', ip)]]).map((request) => scopedTo(request, 'ip'));
     const byRecipient = limitRequests(rules, [['emails_recipient', recipient]]);
     const requests = [...byUser, ...byIp, ...byRecipient];
     if (requests.length === 0) return;

@@ -225,6 +225,10 @@ export class Gateway {
     return bytes;
   }
 
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
   /** New connections are refused from now on, and those that are there are told. */
   startDraining(reconnectAfterMs: number): void {
     this.#isDraining = true;

@@ -11,5 +11,6 @@ export function endedWhileShakingHands(closing: ClosingReason | null): TandemErr
       retryAfterMs: RETRY_AFTER_MS,
     });
   }
+  if (closing === 'revoked') return new TandemError('UNAUTHENTICATED', 'The login ended: sign in again.');
   return new TandemError('RESUME_REJECTED', 'The seat was taken or ended while it was being resumed.');
 }

@@ -12,7 +12,7 @@ import { Stopwatch } from '../support/stopwatch.ts';
 import type { TcpProxy } from '../support/tcp-proxy.ts';
 
 const stores = stageStores();
-const OUTAGE = ['redis_lost', 'internal_error', 'archive_failed', 'db_error'];
+const OUTAGE = ['redis_lost', 'internal_error', 'archive_failed', 'db_error', 'delivery_failed'];
 const ME = '/api/v1/auth/me';
 
 describe('a login that has ended', () => {
@@ -45,6 +45,26 @@ describe('a login that has ended', () => {
       ];
       expect([index, told]).toEqual([index, [401, 401].map((status) => [status, 'UNAUTHENTICATED'])]);
       await expect(stage.connect(index, { auth: { token: accessToken } })).rejects.toThrow('UNAUTHENTICATED');
+    }
+  }
+
+  /**
+   * What ends at one is pushed to the other, and both stores answer. A link that was cut is a while in coming back, and
+   * nobody tells when: the health of an instance is that of its last look.
+   */
+  async function hearEachOther(): Promise<void> {
+    await stage.areReady();
+    for (const [from, to] of [
+      [0, 1],
+      [1, 0],
+    ] as const) {
+      await eventually(async () => {
+        const user = await at(from).register(`${randomUUID()}@example.com`);
+        await at(from).ok('POST', '/api/v1/auth/logout', { token: user.accessToken });
+        // Sooner than by any look of its own.
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        expect((await at(to).call('GET', ME, { token: user.accessToken })).status).toBe(401);
+      });
     }
   }
 
@@ -95,7 +115,7 @@ describe('a login that has ended', () => {
     } finally {
       proxy?.refuse(false);
     }
-    await stage.areReady();
+    await hearEachOther();
     await countsNowhere(user);
   }, 30_000);
 
@@ -132,7 +152,7 @@ describe('a login that has ended', () => {
       for (const proxy of stage.proxies) proxy.refuse(false);
     }
     // What counts nowhere is known without Redis: it tells nothing of who has Redis again.
-    await stage.areReady();
+    await hearEachOther();
     await countsNowhere(other);
   }, 60_000);
 
@@ -163,7 +183,7 @@ describe('a login that has ended', () => {
     } finally {
       await stores.postgres.restart();
     }
-    await stage.areReady();
+    await hearEachOther();
     await at(1).login(other.user.email);
     await countsNowhere(user);
   }, 60_000);

@@ -6,6 +6,8 @@ import { defineRoute, type ApiRoute } from './route.ts';
 const DAY_MS = 86_400_000;
 const USUAL_DAYS = 30;
 const MOST_DAYS = 366;
+/** Nothing was counted before. */
+const EARLIEST = Date.UTC(2000, 0, 1);
 
 /** A day in UTC, or a moment of it. */
 const day = z
@@ -15,7 +17,8 @@ const day = z
     const start = text.slice(0, 10);
     const at = Date.parse(text);
     // Date.parse takes the 31st of February for a day in March.
-    if (!Number.isNaN(at) && new Date(Date.parse(start)).toISOString().startsWith(start)) return start;
+    // Nor does the database know the year 0.
+    if (at >= EARLIEST && new Date(Date.parse(start)).toISOString().startsWith(start)) return start;
     context.addIssue({ code: 'custom', message: 'expected a day that exists' });
     return z.NEVER;
   });

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { TandemError } from '../../../protocol/errors.ts';
 import type { LimitScope } from '../../../protocol/errors.ts';
+import { credentialsBucket, senderBucket, userBucket } from '../../limits/buckets.ts';
+import { addressBucket } from '../../limits/client-ip.ts';
 import { limitInfo, type LimitRule, type LimitRules } from '../../limits/limit-rules.ts';
 import { nextDeadline, type Timings } from '../../sessions/deadlines.ts';
 import type { Limits, SessionSnapshot } from '../../sessions/ports.ts';
@@ -9,7 +11,6 @@ import { statusOf } from '../../sessions/session.ts';
 import { iso } from '../../sessions/view.ts';
 import { defineRoute, type ApiRoute } from './route.ts';
 import { idParams, limitParam } from './shapes.ts';
-import { userBucket } from './tier.ts';
 
 const anything = z.record(z.string(), z.unknown());
 
@@ -136,24 +137,36 @@ function reportOf(snapshot: SessionSnapshot, timings: Timings): Record<string, u
   };
 }
 
+/** Of connections each instance keeps its own count, and of mailboxes nobody can say which they are. */
+function bucketsOf(rules: LimitRules, scope: LimitScope, key: string): (readonly [LimitRule, string])[] {
+  const bucket = scope === 'ip' ? addressBucket(key) : scope === 'deployment' ? 'all' : key;
+  const counted: (readonly [LimitRule, string])[] = Object.values(rules)
+    .filter((rule) => rule.scope === scope && rule !== rules.emails_recipient && rule !== rules.emails_user)
+    .map((rule) => [rule, bucket]);
+  if (scope === 'user') counted.push([rules.general, userBucket(key)]);
+  if (scope === 'ip') {
+    for (const rule of [rules.auth, rules.general]) counted.push([rule, credentialsBucket(bucket)]);
+  }
+  if (scope === 'user' || scope === 'key' || scope === 'ip') {
+    counted.push([rules.emails_user, senderBucket(scope, bucket)]);
+  }
+  return counted;
+}
+
 async function waitsOf(
   limits: Pick<Limits, 'waitOf'>,
   rules: LimitRules,
   scope: LimitScope,
   key: string,
 ): Promise<Record<string, unknown>[]> {
-  const counted: (readonly [LimitRule, string])[] = Object.values(rules)
-    .filter((rule) => rule.scope === scope)
-    .map((rule) => [rule, key]);
-  // By address, and by user for who is signed in.
-  if (scope === 'user') counted.push([rules.general, userBucket(key)]);
+  const counted = bucketsOf(rules, scope, key);
   const asked = counted.filter(([{ points }]) => points > 0);
   if (asked.length === 0) throw new TandemError('UNKNOWN_COMMAND', 'No limit counts by this scope.');
   return Promise.all(
     asked.map(async ([rule, bucket]) => {
       const info = limitInfo(rule);
       const waitMs = await limits.waitOf({ info, bucket, blockMs: rule.blockMs });
-      return { name: info.name, points: info.points, durationSeconds: info.durationSeconds, waitMs };
+      return { name: info.name, bucket, points: info.points, durationSeconds: info.durationSeconds, waitMs };
     }),
   );
 }

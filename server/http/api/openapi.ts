@@ -79,6 +79,16 @@ export function openApiOf(routes: readonly ApiRoute[], version: string): Json {
             code: { type: 'string', enum: Object.keys(ERRORS) },
             requestId: { type: 'string' },
             retryAfterMs: { type: 'number' },
+            limit: {
+              type: 'object',
+              required: ['name', 'scope', 'points', 'durationSeconds'],
+              properties: {
+                name: { type: 'string' },
+                scope: { type: 'string', enum: ['user', 'ip', 'connection', 'key', 'deployment'] },
+                points: { type: 'integer' },
+                durationSeconds: { type: 'number' },
+              },
+            },
             issues: {
               type: 'array',
               items: {

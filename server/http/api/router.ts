@@ -104,7 +104,7 @@ async function answer(
     result = await route.run({ caller, ...parsed, requestId, userAgent, raw: request });
   } catch (error) {
     const end = endOf(error);
-    if (end === 'failed') options.log.authFailed(request, response, route.name);
+    if (end === 'failed') options.log.authFailed(request, response, whyFailed(error) ?? route.name);
     await settle(end);
     throw error;
   }
@@ -112,6 +112,11 @@ async function answer(
   response.status(route.status);
   if (route.answer === null) response.end();
   else response.json(result);
+}
+
+/** For operators, and for nobody who sent credentials. */
+function whyFailed(error: unknown): string | null {
+  return error instanceof TandemError && error.cause instanceof Error ? error.cause.message : null;
 }
 
 const nothing: SettleRequest = () => Promise.resolve();

@@ -61,15 +61,21 @@ describe('a request with credentials', () => {
     await times(100, 'caller', 'answered');
     expect(new Set(await times(5, 'caller_and_misses', 'failed'))).toEqual(new Set(['taken']));
     expect(headers.getHeader('RateLimit')).toBe('"auth";r=0;t=900');
-    // It is the same limit, and blocks from here on.
+    // It blocks from here on.
     now += 800_000;
     expect(await request('caller_and_misses', 'answered')).toBe('RATE_LIMITED');
-    now += 100_000;
-    expect(await request('auth', 'answered')).toBe('RATE_LIMITED');
-    now += 800_000;
+    now += 900_000;
     expect(await times(100, 'caller_and_misses', 'answered')).toEqual(Array.from({ length: 100 }, () => 'taken'));
     expect(await request('caller_and_misses', 'answered')).toBe('RATE_LIMITED');
     expect(headers.getHeader('RateLimit')).toBe('"general";r=0;t=900');
+  });
+
+  it('is not refused because others of its address have just signed in', async () => {
+    await times(5, 'auth', 'answered');
+    expect(await request('caller_and_misses', 'answered')).toBe('taken');
+    // Nor do those who refresh keep anybody from signing in longer than it takes.
+    now += 900_000;
+    expect(await request('auth', 'answered')).toBe('taken');
   });
 });
 

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { LimitCount, LimitName, LimitRequest } from '../../../protocol/limits.ts';
+import { credentialsBucket, userBucket } from '../../limits/buckets.ts';
 import { limitRequests, type LimitRules } from '../../limits/limit-rules.ts';
 import type { Limits } from '../../sessions/ports.ts';
 import { rateLimited } from '../../sessions/refusals.ts';
@@ -7,7 +8,7 @@ import type { Caller } from './caller.ts';
 
 /**
  * Which limit the requests of a route count for; `caller`: the one of who calls. `caller_and_misses`: that one, and what
- * fails counts for the limit of `auth` as well.
+ * fails counts as `auth` does; both in buckets of their own.
  */
 export type Tier = 'auth' | 'caller_and_misses' | 'caller' | 'none';
 
@@ -44,7 +45,7 @@ export function createCountRequest({ limits, rules, now }: TierOptions): CountRe
   const ruled = (name: LimitName, bucket: string) => limitRequests(rules, [[name, bucket]])[0];
   return async (response, tier, caller) => {
     if (tier === 'none') return nothing;
-    const guesses = tier === 'caller' ? undefined : ruled('auth', caller.ip.bucket);
+    const guesses = tier === 'caller' ? undefined : ruled('auth', guessBucketOf(tier, caller));
     if (tier === 'auth') return guesses === undefined ? nothing : count(response, guesses);
     // Counted before it is known to be right, several at once from behind one address would be refused, and block it.
     if (guesses !== undefined && (await limits.waitOf(guesses)) > 0) await (await count(response, guesses))('void');
@@ -60,16 +61,16 @@ export function createCountRequest({ limits, rules, now }: TierOptions): CountRe
 
 const nothing: SettleRequest = () => Promise.resolve();
 
+/** Wrong refresh tokens apart from sign-ins: those who signed in behind one address, five of them, go on refreshing. */
+function guessBucketOf(tier: Tier, { ip }: Caller): string {
+  return tier === 'auth' ? ip.bucket : credentialsBucket(ip.bucket);
+}
+
 function bucketOf(tier: Tier, { ip, identity, keyName }: Caller): [LimitName, string] {
   if (keyName !== null) return ['api', keyName];
   // Apart: whoever asks much from behind the same address must not keep others from going on.
-  if (tier === 'caller_and_misses') return ['general', `credentials ${ip.bucket}`];
+  if (tier === 'caller_and_misses') return ['general', credentialsBucket(ip.bucket)];
   return ['general', identity === null ? ip.bucket : userBucket(identity.userId)];
-}
-
-/** Where the requests of a signed-in user are counted: apart from those of addresses. */
-export function userBucket(userId: string): string {
-  return `user ${userId}`;
 }
 
 /** The general limit counts by user or by address: its refusal says which. */

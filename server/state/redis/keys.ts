@@ -87,7 +87,9 @@ export class Keys {
 
   /** Points that were taken of a limit; a block is kept beside it, in the same slot. */
   limit(name: string, bucket: string): string {
-    return `${this.#prefix}:lim:{${name}:${bucket}}`;
+    // The id of a user may be whatever another issuer gives out.
+    const safe = PLAIN.test(bucket) ? bucket : sha256(bucket);
+    return `${this.#prefix}:lim:{${name}:${safe}}`;
   }
 
   /**
@@ -124,6 +126,9 @@ export class Keys {
     return `${this.#prefix}:{p${String(partition).padStart(2, '0')}}`;
   }
 }
+
+/** Addresses, ids, names of keys. */
+const PLAIN = /^[\w.:/ -]{1,64}$/;
 
 function sha256(text: string): string {
   return createHash('sha256').update(text).digest('base64url');

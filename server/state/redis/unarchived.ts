@@ -24,6 +24,8 @@ const TAKEN_MS = 10_000;
 /** Until the next try of a session that is refused; twice as long after each. */
 const FIRST_ASIDE_MS = 60_000;
 const LONGEST_ASIDE_MS = 600_000;
+/** In a partition, when somebody asks what has changed: the script holds Redis up. */
+const MOST_LOOKED_AT = 64;
 
 export interface UnarchivedOptions {
   redis: Pick<Redis, 'kind' | 'run'>;
@@ -75,7 +77,7 @@ export class Unarchived implements ArchiveSource {
         return redis.run(
           FIND_CHANGED,
           group.map(({ unarchived }) => unarchived),
-          [String(limit), ...prefixes],
+          [String(MOST_LOOKED_AT), ...prefixes],
         );
       }),
     );

@@ -5,8 +5,8 @@
 -- Gives { session … }
 local found = {}
 for index, key in ipairs(KEYS) do
-  -- The last ones marked: what has been waiting for long is being archived, or is refused.
-  for _, session in ipairs(redis.call('ZREVRANGE', key, 0, tonumber(ARGV[1]) - 1)) do
+  -- What waits, then what is being archived, then what is refused.
+  for _, session in ipairs(redis.call('ZRANGEBYSCORE', key, '-inf', '+inf', 'LIMIT', 0, ARGV[1])) do
     local flat = redis.call('HMGET', ARGV[index + 1] .. session, 'v', 'arc')
     if flat[1] and flat[1] ~= string.match(flat[2] or '', '^%d+') then found[#found + 1] = session end
   end
