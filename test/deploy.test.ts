@@ -1,22 +1,15 @@
-/** What deploy/, Dockerfile and docker-compose.yml say, as far as it can be held to something without a container engine. */
+/** What Dockerfile, docker-compose.yml and deploy/ say, as far as it can be held to something without a container engine. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Ajv2019 } from 'ajv/dist/2019.js';
-import { parse, parseAllDocuments } from 'yaml';
+import { parse } from 'yaml';
 import { z } from 'zod';
-import { loadConfig } from '../server/config.ts';
-import { variableOf } from '../server/config/variables.ts';
+import { variableNames } from '../server/config/variables.ts';
+import { ajv, faultsOf, isKnown, read, root, secondsOf, secret } from './support/deploy-files.ts';
 import { nginxArguments, renderNginx } from './support/nginx.ts';
 import { promtool } from './support/promtool.ts';
-
-const root = path.resolve(import.meta.dirname, '..');
-const read = (name: string): string => readFileSync(path.join(root, name), 'utf8');
-const ajv = new Ajv2019({ strict: false, validateFormats: false, allErrors: true });
-const secret = (): string => randomBytes(32).toString('hex');
 
 let dir: string;
 beforeAll(() => {
@@ -25,23 +18,6 @@ beforeAll(() => {
 afterAll(() => {
   rmSync(dir, { recursive: true });
 });
-
-/** The whole number of seconds of `45s`. */
-function seconds(text: string | undefined): number {
-  const [, digits] = /^(\d+)s$/.exec(text ?? '') ?? [];
-  if (digits === undefined) throw new Error(`expected seconds such as 45s, got ${String(text)}`);
-  return Number(digits);
-}
-
-function isKnown(name: string): boolean {
-  return variableOf(name) !== undefined || variableOf(name.replace(/_FILE$/, ''))?.secret === true;
-}
-
-/** What starts with this environment says before it starts; without a word when all is well. */
-function faultsOf(environment: Record<string, string>): readonly string[] {
-  const loaded = loadConfig(environment);
-  return loaded.ok ? loaded.warnings : loaded.faults;
-}
 
 const dockerfile = read('Dockerfile');
 const [, , lastStage = ''] = dockerfile.split(/^FROM /m).slice(1);
@@ -85,11 +61,39 @@ describe('Dockerfile', () => {
   });
 });
 
+/** What the compose file decides and .env cannot change, and why. */
+const FIXED_IN_COMPOSE: Readonly<Record<string, string>> = {
+  NODE_ENV: 'of the image',
+  HOST: 'of the image',
+  PORT: 'of the image; nginx, Prometheus and the health check ask there',
+  DATA_DIR: 'of the image; there is no embedded database',
+  TRUST_PROXY: 'the address of the nginx beside it',
+  SOCKET_TRANSPORTS: 'polling needs a balancer that is sticky',
+  DRAIN_DELAY: 'the grace period is made for it',
+  DRAIN_TIMEOUT: 'likewise',
+  LOG_DIR: 'the file system is read-only',
+  LOG_RETENTION_DAYS: 'there are no log files',
+  DURABILITY: 'what the Redis beside it is set up for',
+  DATABASE_URL: 'the Postgres beside it',
+  DATABASE_SSL: 'likewise',
+  DATABASE_SSL_CA: 'likewise',
+  SUPABASE_SERVICE_ROLE_KEY: 'likewise; SUPABASE_URL is there for access tokens',
+  REDIS_URL: 'the Redis beside it',
+  REDIS_KEY_PREFIX: 'stands in its access list',
+  ...Object.fromEntries(
+    ['HOST', 'PORT', 'USERNAME', 'PASSWORD', 'DB', 'TLS', 'TLS_CA', 'CLUSTER_NODES', 'SENTINELS', 'SENTINEL_NAME'].map(
+      (end) => [`REDIS_${end}`, 'another way to Redis than REDIS_URL'],
+    ),
+  ),
+};
+
 const Service = z.looseObject({
   image: z.string(),
   environment: z.record(z.string(), z.string()).default({}),
   entrypoint: z.array(z.string()).default([]),
   volumes: z.array(z.string()).default([]),
+  ports: z.array(z.string()).default([]),
+  mem_limit: z.string().default(''),
   stop_grace_period: z.string().optional(),
   extra_hosts: z.array(z.string()).default([]),
   networks: z.union([z.array(z.string()), z.record(z.string(), z.object({ ipv4_address: z.string().optional() }))]),
@@ -126,7 +130,7 @@ describe('docker-compose.yml', () => {
   it('takes secrets from outside, and says which one is missing', () => {
     const names = [...text.matchAll(/(?<!\$)\$\{(\w+)(.*?)\}/g)].map(([, name = '', rest = '']) => ({ name, rest }));
     expect(names.filter(({ rest }) => !/^:[-?]/.test(rest))).toEqual([]);
-    for (const { name, rest } of names.filter((each) => /PASSWORD|JWT_SECRET|TOKEN/.test(each.name))) {
+    for (const { name, rest } of names.filter((each) => /(PASSWORD|JWT_SECRET|_TOKEN)$/.test(each.name))) {
       expect(`${name}${rest}`).toBe(`${name}:?is missing in .env, see docs/deployment.md`);
       expect(read('docs/deployment.md')).toContain(name);
     }
@@ -142,11 +146,49 @@ describe('docker-compose.yml', () => {
     }
   });
 
+  it('passes every variable on that it does not decide itself', () => {
+    for (const name of [...instances, 'migrate']) {
+      const { environment } = service(name);
+      const passed = variableNames().filter((variable) =>
+        new RegExp(`^\\$\\{${variable}:(-|\\?[^}]+)\\}$`).test(environment[variable] ?? ''),
+      );
+      expect([...passed, ...Object.keys(FIXED_IN_COMPOSE)].sort()).toEqual([...variableNames()].sort());
+    }
+  });
+
+  it('shows each instance by itself to this machine alone, where the runbooks look for it', () => {
+    const ports = instances.map((name) => service(name).ports.map(interpolated));
+    expect(ports).toEqual([['127.0.0.1:3011:3001'], ['127.0.0.1:3012:3001']]);
+    expect(read('docs/operations.md')).toContain('TANDEM=http://127.0.0.1:3011\n');
+  });
+
+  it('gives nginx the memory that all the connections take which it allows', () => {
+    const nginx = read('deploy/nginx/nginx.conf');
+    const figure = (name: string) => Number(new RegExp(`^ *${name} (\\d+);$`, 'm').exec(nginx)?.[1]);
+    const sockets = (figure('worker_processes') * figure('worker_connections')) / 2;
+    const limitMb = Number(/^(\d+)m$/.exec(service('nginx').mem_limit)?.[1]);
+    // 30 kB for each idle socket, what the kernel takes included; its temporary files are memory too.
+    expect((sockets * 30) / 1024 + 256).toBeLessThanOrEqual(limitMb);
+  });
+
+  it('adds the secrets that are missing to a .env without an end of its last line, and no others', () => {
+    const [, lines = ''] = /^```sh\n(umask 077\n.*?\n)docker compose/ms.exec(read('docs/deployment.md')) ?? [];
+    const here = mkdtempSync(path.join(dir, 'env-'));
+    const names = 'ADMIN_TOKEN METRICS_TOKEN POSTGRES_PASSWORD REDIS_ACL_PASSWORD GRAFANA_ADMIN_PASSWORD'.split(' ');
+    for (const before of ['JWT_SECRET=kept', 'JWT_SECRET=kept\n']) {
+      writeFileSync(path.join(here, '.env'), before);
+      execFileSync('sh', ['-euc', lines], { cwd: here });
+      const written = readFileSync(path.join(here, '.env'), 'utf8').split('\n');
+      const fresh = names.map((name): unknown => expect.stringMatching(new RegExp(`^${name}=[0-9a-f]{64}$`)));
+      expect(written).toEqual(['JWT_SECRET=kept', ...fresh, '']);
+    }
+  });
+
   it('gives an instance the time that a drain takes', () => {
     for (const name of instances) {
       const { stop_grace_period, environment } = service(name);
-      const drain = seconds(environment['DRAIN_DELAY']) + seconds(environment['DRAIN_TIMEOUT']);
-      expect(seconds(stop_grace_period)).toBeGreaterThanOrEqual(drain + 10);
+      const drain = secondsOf(environment['DRAIN_DELAY']) + secondsOf(environment['DRAIN_TIMEOUT']);
+      expect(secondsOf(stop_grace_period)).toBeGreaterThanOrEqual(drain + 10);
     }
   });
 
@@ -194,119 +236,23 @@ describe('docker-compose.yml', () => {
   });
 });
 
-describe('deploy/kubernetes', () => {
-  const below = path.join(root, 'deploy/kubernetes');
-  const names = readdirSync(below, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.yaml'));
-  const manifests = names.filter((name) => path.basename(name) !== 'kustomization.yaml');
-  const document = (name: string): unknown => parse(readFileSync(path.join(below, name), 'utf8'), { merge: true });
-  const base = (name: string): unknown => document(`base/${name}.yaml`);
-  const ConfigMap = z.object({ data: z.record(z.string(), z.string()) });
-  const settings = ConfigMap.parse(base('config-map')).data;
-  const example = z.object({ stringData: z.record(z.string(), z.string()) }).parse(document('secret.example.yaml'));
-
-  it.each(manifests)('%s keeps the types of its kind', (name) => {
-    const schema =
-      ajv.getSchema('kubernetes') ??
-      ajv.addSchema(z.looseObject({}).parse(JSON.parse(read('test/support/schemas/kubernetes.json'))), 'kubernetes');
-    expect(schema).toBeDefined();
-    for (const each of parseAllDocuments(readFileSync(path.join(below, name), 'utf8'), { merge: true })) {
-      const value: unknown = each.toJS();
-      const { apiVersion, kind } = z.looseObject({ apiVersion: z.string(), kind: z.string() }).parse(value);
-      const pointer = `${apiVersion}/${kind}`.replaceAll('/', '~1');
-      const isValid = ajv.compile({ $ref: `kubernetes#/$defs/kinds/$defs/${pointer}` });
-      // A patch says a part of what is whole in the base.
-      const errors = isValid(value) ? [] : (isValid.errors ?? []);
-      const isPatch = name.startsWith('overlays/') && existsSync(path.join(below, 'base', path.basename(name)));
-      expect(errors.filter(({ keyword }) => !(isPatch && keyword === 'required'))).toEqual([]);
-    }
-  });
-
-  it('every manifest is part of a kustomization, but for the example of a secret', () => {
-    const List = z.object({
-      resources: z.array(z.string()),
-      patches: z.array(z.object({ path: z.string() })).default([]),
-    });
-    const named = names
-      .filter((name) => path.basename(name) === 'kustomization.yaml')
-      .flatMap((name) => {
-        const { resources, patches } = List.parse(document(name));
-        const files = [...resources, ...patches.map((patch) => patch.path)];
-        return files.map((file) => path.join(path.dirname(name), file));
-      });
-    expect(named.filter((name) => !existsSync(path.join(below, name)))).toEqual([]);
-    expect(named.filter((name) => name.endsWith('.yaml')).sort()).toEqual(
-      manifests.filter((name) => name !== 'secret.example.yaml').sort(),
-    );
-  });
-
-  it('starts a server that understands all that it is told, and none with the secrets of the example', () => {
-    const files = Object.entries(settings).filter(([name]) => name.endsWith('_FILE'));
-    const withSecrets = (values: Record<string, string>): Record<string, string> => {
-      const own = files.map(([name, file]) => {
-        const copy = path.join(dir, path.basename(file));
-        writeFileSync(copy, values[path.basename(file)] ?? '');
-        return [name, copy] as const;
-      });
-      const overlay = ConfigMap.parse(document('overlays/example/config-map.yaml')).data;
-      return { ...settings, ...overlay, ...Object.fromEntries(own) };
-    };
-    expect(Object.keys(settings).filter((name) => !isKnown(name))).toEqual([]);
-    expect(Object.keys(example.stringData).sort()).toEqual(files.map(([, file]) => path.basename(file)).sort());
-    const fresh = { JWT_SECRET: secret(), ADMIN_TOKEN: secret(), METRICS_TOKEN: secret() };
-    expect(faultsOf(withSecrets({ ...example.stringData, ...fresh }))).toEqual([]);
-    expect(faultsOf(withSecrets(example.stringData))).toEqual([
-      expect.stringMatching(/^JWT_SECRET/),
-      expect.stringMatching(/^ADMIN_TOKEN/),
-      expect.stringMatching(/^METRICS_TOKEN/),
-    ]);
-  });
-
-  it('probes what there is, and waits for a drain', () => {
-    const httpGet = (route: string) => ({ httpGet: { path: route, port: 'http' } });
-    const Pod = z.looseObject({
-      terminationGracePeriodSeconds: z.number(),
-      containers: z.array(
-        z.looseObject({
-          lifecycle: z.object({ preStop: z.object({ exec: z.object({ command: z.array(z.string()) }) }) }),
-        }),
-      ),
-    });
-    const Deployment = z.looseObject({ spec: z.looseObject({ template: z.looseObject({ spec: Pod }) }) });
-    const pod = Deployment.parse(base('deployment')).spec.template.spec;
-    const [container] = pod.containers;
-    expect(container).toMatchObject({
-      ports: [{ name: 'http', containerPort: Number(settings['PORT']) }],
-      startupProbe: httpGet('/health/live'),
-      livenessProbe: httpGet('/health/live'),
-      readinessProbe: httpGet('/health/ready'),
-      securityContext: { readOnlyRootFilesystem: true, allowPrivilegeEscalation: false },
-    });
-    expect(read('server/http/routes/health.ts')).toMatch(/'\/health\/live'[^]*'\/health\/ready'/);
-    const [program, waits = ''] = container?.lifecycle.preStop.exec.command ?? [];
-    expect(program).toBe('sleep');
-    const goesOnSeconds = Number(waits) + seconds(settings['DRAIN_DELAY']);
-    expect(goesOnSeconds).toBeGreaterThanOrEqual(5);
-    const drainSeconds = goesOnSeconds + seconds(settings['DRAIN_TIMEOUT']);
-    expect(pod.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(drainSeconds + 10);
-    // A job has neither probes nor a drain; what confines it is the same.
-    expect(base('migrate-job')).toMatchObject({
-      spec: { template: { spec: { securityContext: pod['securityContext'], enableServiceLinks: false } } },
-    });
-    expect(pod['enableServiceLinks']).toBe(false);
-  });
-});
-
 describe('deploy/prometheus and deploy/nginx', () => {
-  it('Prometheus takes its configuration', () => {
+  it('Prometheus takes its configuration, with and without somebody to tell', () => {
     const copy = path.join(dir, 'prometheus');
     cpSync(path.join(root, 'deploy/prometheus'), copy, { recursive: true });
     const token = path.join(dir, 'metrics-token');
     writeFileSync(token, secret());
     const config = read('deploy/prometheus/prometheus.yml').replace('/tmp/metrics-token', token);
     expect(config).toContain(token);
-    writeFileSync(path.join(copy, 'prometheus.yml'), config);
-    const { isWell, said } = promtool(['check', 'config', path.join(copy, 'prometheus.yml')]);
-    expect({ isWell, said }).toEqual({ isWell: true, said: expect.stringContaining('SUCCESS') });
+    const alerting = config.replaceAll(/^# (?=alerting:| +alertmanagers:| +- static| +- targets)/gm, '');
+    expect(parse(alerting)).toMatchObject({
+      alerting: { alertmanagers: [{ static_configs: [{ targets: ['alertmanager:9093'] }] }] },
+    });
+    for (const each of [config, alerting]) {
+      writeFileSync(path.join(copy, 'prometheus.yml'), each);
+      const { isWell, said } = promtool(['check', 'config', path.join(copy, 'prometheus.yml')]);
+      expect({ isWell, said }).toEqual({ isWell: true, said: expect.stringContaining('SUCCESS') });
+    }
   });
 
   it('nginx takes its configuration', async () => {

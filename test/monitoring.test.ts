@@ -4,7 +4,9 @@ import path from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { parse, stringify } from 'yaml';
 import { createMetrics } from '../server/observability/metrics.ts';
+import { Api } from './support/api.ts';
 import { promtool } from './support/promtool.ts';
+import { startServer } from './support/server.ts';
 
 const root = path.join(import.meta.dirname, '..');
 const ALERTS = path.join(root, 'deploy/prometheus/alerts.yml');
@@ -112,6 +114,22 @@ describe('the alerts', () => {
 
   it('ask for metrics that the server has', () => {
     expect(alerts.flatMap(({ alert, expr }) => unknownIn(expr).map((name) => `${alert}: ${name}`))).toEqual([]);
+  });
+
+  it('name routes as the server names them', async () => {
+    const server = await startServer();
+    try {
+      const api = new Api(server.url);
+      await api.call('GET', '/api/v1/sessions/by-code/ZZZZZZ');
+      const body = { email: 'nobody@example.com', password: 'of nobody at all' };
+      await api.call('POST', '/api/v1/auth/login', { body });
+      const text = await (await fetch(`${server.url}/metrics`)).text();
+      const named = alerts.flatMap(({ expr }) => expr.match(/route="[^"]+", ?status="\d+"/g) ?? []);
+      expect(named).toHaveLength(2);
+      expect(named.filter((labels) => !text.includes(labels.replace(', ', ',')))).toEqual([]);
+    } finally {
+      await server.stop();
+    }
   });
 });
 

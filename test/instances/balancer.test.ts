@@ -119,10 +119,14 @@ describe(`nginx before three instances, seed ${seed}`, () => {
   }, 180_000);
 });
 
+const UPGRADE = { headers: { Connection: 'Upgrade', Upgrade: 'websocket' } };
+
 describe('nginx before instances that fail', () => {
   const seen: string[] = [];
   const servers: Server[] = [];
   let nginx: Nginx;
+  /** Before one instance that refuses upgrades and nothing else, and one that is well. */
+  let full: Nginx;
 
   /** Notes what comes, and answers by `answer`. */
   async function stub(name: string, answer: RequestListener): Promise<number> {
@@ -144,10 +148,18 @@ describe('nginx before instances that fail', () => {
     const busy = await stub('busy', (_incoming, response) => void response.writeHead(503).end('busy'));
     const [nobody = 0] = await freePorts(1);
     nginx = await startNginx([nobody, breaking, busy]);
+    const refusing = await stub('refusing', (incoming, response) => {
+      response.writeHead(incoming.url === '/socket.io/' ? 503 : 200).end();
+    });
+    const well = await stub('well', (incoming, response) => {
+      response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(incoming.headers));
+    });
+    full = await startNginx([refusing, well]);
   });
 
   afterAll(async () => {
     await nginx.stop();
+    await full.stop();
     for (const server of servers) server.close().closeAllConnections();
   });
 
@@ -170,9 +182,34 @@ describe('nginx before instances that fail', () => {
   });
 
   it('asks the next instance when one that drains refuses an upgrade', async () => {
-    const answers = await outcomes('/socket.io/', { headers: { Connection: 'Upgrade', Upgrade: 'websocket' } });
+    const answers = await outcomes('/socket.io/', UPGRADE);
     expect(answers).toContainEqual(
       expect.objectContaining({ seen: expect.arrayContaining(['breaking GET /socket.io/', 'busy GET /socket.io/']) }),
     );
+  });
+
+  it('goes on to ask an instance for pages that refuses upgrades', async () => {
+    // Enough for both workers of nginx, had they counts of their own.
+    for (let round = 0; round < 16; round += 1) await ask(full, '/socket.io/', UPGRADE);
+    expect(seen.filter((line) => line.startsWith('refusing ')).length).toBeGreaterThanOrEqual(8);
+    seen.length = 0;
+    for (let round = 0; round < 8; round += 1) await ask(full, '/');
+    expect(new Set(seen)).toEqual(new Set(['refusing GET /', 'well GET /']));
+  });
+
+  it('tells no instance what a stranger wants to have traced', async () => {
+    const traced = {
+      traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+      tracestate: 'stranger=1',
+      'x-other': 'passes',
+    };
+    for (const path of ['/', '/socket.io/']) {
+      const told: unknown[] = [];
+      for (let round = 0; round < 2; round += 1) told.push((await ask(full, path, { headers: traced })).body);
+      const headers = told.find((body) => typeof body === 'object');
+      expect(headers).toMatchObject({ 'x-other': 'passes' });
+      expect(headers).not.toHaveProperty('traceparent');
+      expect(headers).not.toHaveProperty('tracestate');
+    }
   });
 });

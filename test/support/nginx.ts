@@ -73,7 +73,8 @@ export async function renderNginx(dir: string, port: number, instancePorts: read
   await render('nginx.conf', dir, [[/\/tmp\//g, `${dir}/`]]);
   await render('tandem.conf', dir, [[/^ {2}listen 8080;$/m, `  listen 127.0.0.1:${port};`]]);
   const servers = instancePorts.map((instancePort) => `  server 127.0.0.1:${instancePort} $1`).join('\n');
-  await render('upstream.conf', dir, [[/^ {2}server tandem-1:3001 (.*)\n {2}server tandem-2:3001 .*$/m, servers]]);
+  // In both of its lists.
+  await render('upstream.conf', dir, [[/^ {2}server tandem-1:3001 (.*)\n {2}server tandem-2:3001 .*$/gm, servers]]);
 }
 
 export function nginxArguments(dir: string): string[] {
