@@ -1,7 +1,8 @@
 /** The process: environment, signals, exit codes. */
 import { loadConfig } from './config.ts';
 import { startEmbeddedPostgres, type EmbeddedPostgresOptions } from './durable/embedded.ts';
-import { maskText } from './observability/log-mask.ts';
+import { secretValues } from './config/secret-values.ts';
+import { createTextMask } from './observability/log-mask.ts';
 import type { Server } from './server.ts';
 import { exitCodeOf, startFault } from './start-fault.ts';
 
@@ -17,9 +18,10 @@ if (!loaded.ok) {
 }
 for (const warning of loaded.warnings) process.stderr.write(`${warning}\n`);
 const { config } = loaded;
+const mask = createTextMask(secretValues(config));
 
 function crash(error: unknown): void {
-  process.stderr.write(`${maskText(error instanceof Error ? (error.stack ?? error.message) : String(error))}\n`);
+  process.stderr.write(`${mask(error instanceof Error ? (error.stack ?? error.message) : String(error))}\n`);
   process.exit(EXIT_FAILURE);
 }
 
@@ -86,7 +88,7 @@ async function run(): Promise<void> {
   } catch (error) {
     // Told to stop meanwhile: that goes on, and ends the process.
     if (mustStop()) return;
-    process.stderr.write(`Tandem could not start: ${startFault(error, config) ?? maskText(reasons(error))}\n`);
+    process.stderr.write(`Tandem could not start: ${startFault(error, config) ?? mask(reasons(error))}\n`);
     process.exit(exitCodeOf(error));
   }
 }

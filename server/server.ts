@@ -11,6 +11,7 @@ import { createEdge } from './composition/edge.ts';
 import { openIdentity } from './composition/identity.ts';
 import { createMail, type MailRoom } from './composition/mail.ts';
 import type { Config } from './config.ts';
+import { secretValues } from './config/secret-values.ts';
 import { DataDirectoryInUseError } from './durable/data-directory-lock.ts';
 import type { EmbeddedPostgres, EmbeddedPostgresOptions } from './durable/embedded.ts';
 import { openDurable, type OpenDurable } from './durable/open-durable.ts';
@@ -20,6 +21,7 @@ import { createSweeper } from './jobs/sweeper.ts';
 import { createClientIp } from './limits/client-ip.ts';
 import { createOverloadWatch } from './limits/overload.ts';
 import { createDetailedHealth, type DetailedHealth } from './observability/health-detailed.ts';
+import { createTurnLog, measureHealth } from './observability/health-outlets.ts';
 import { createHealth, type Health } from './observability/health.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
 import { createMetrics, type Metrics } from './observability/metrics.ts';
@@ -68,7 +70,8 @@ export function createServer(config: Config, overrides: ServerOverrides = {}): S
   const instanceId = newInstanceId();
   const { level, dir, retentionDays, format } = config.log;
   const stdout = overrides.stdout === undefined ? {} : { stdout: overrides.stdout };
-  const logger = createLogger({ level, dir, retentionDays, format, instanceId, ...stdout });
+  const secrets = secretValues(config);
+  const logger = createLogger({ level, dir, retentionDays, format, instanceId, secrets, ...stdout });
   const metrics = createMetrics({ version: VERSION });
   const onFault = (error: unknown) => {
     // A store that is away has a line of its own; what fails meanwhile is tried again, and is no fault of ours.
@@ -200,8 +203,11 @@ async function serve(parts: Parts): Promise<Running> {
     metrics,
   });
   const hot = await backbone.openState({
+    onAppended: ({ sessionId, from, seq }) => {
+      metrics.messageAppended();
+      logger.debug('message_sent', { sessionId, participantId: from, seq });
+    },
     onMessage: (message, sender) => {
-      logger.debug('message_sent', { sessionId: message.sessionId, participantId: message.from, seq: message.seq });
       const { traceparent } = sender;
       const span = traceparent === undefined ? null : tracing?.begin('consumer', 'message:new', traceparent);
       const isDelivered = gateway.rooms.deliver(message, sender);
@@ -260,19 +266,10 @@ async function serve(parts: Parts): Promise<Running> {
     delivery: () => state.probe(),
     isDraining: () => isDraining,
     now,
-    onTurn: (turn) => {
-      // What becomes of the connections to Redis is told where they are.
-      if (turn.check === 'redis') logger.warn('security_event', { reason: turn.isWell ? 'redis_well' : 'redis_unfit' });
-      else if (turn.isWell) logger.warn('db_recovered', { reason: turn.check });
-      else logger.error('db_error', { reason: turn.check, error: turn.error });
-    },
+    onTurn: createTurnLog(logger, { isDeliveredByDatabase: backbone.kind === 'memory' }),
   });
-  metrics.observe({
-    logLinesDropped: () => logger.dropped(),
-    isReady: () => health.ready().status === 'ready',
-    databaseUp: () => health.ready().checks.database.status === 'ok',
-    redisUp: () => health.ready().checks.redis.status === 'ok',
-  });
+  metrics.observe({ logLinesDropped: () => logger.dropped() });
+  measureHealth(metrics, health);
   const http = createEdge({
     ...parts,
     ...{ hot, gateway, domain, identity, cache, health, clientIp },
@@ -340,7 +337,7 @@ function detailedHealthOf(
     countUsers: () => durable.accounts.countUsers(),
     countSetAside: hot.countSetAside ?? (() => Promise.resolve(0)),
     storageDir: durable.kind === 'embedded' ? config.dataDir : config.log.dir,
-    droppedLogLines: () => logger.dropped(),
+    logger,
     stats: () => {
       const { sessions, participants } = hot.state.counts();
       return {

@@ -16,6 +16,7 @@ function recorder(): { logger: Logger; lines: Line[] } {
     info: at('info'),
     debug: at('debug'),
     dropped: () => 0,
+    droppedAt: () => null,
     close: () => Promise.resolve(),
   };
   return { logger, lines };

@@ -30,7 +30,9 @@ describe('/health/detailed', () => {
     const redis = await startRedis({ appendonly: 'everysec' });
     const proxy = await startTcpProxy({ host: redis.host, port: redis.port });
     const env = { REDIS_URL: `redis://${proxy.host}:${proxy.port}`, ADMIN_TOKEN };
-    const server = await startServer(env, { errors: ['redis_lost', 'db_error', 'archive_failed', 'internal_error'] });
+    const server = await startServer(env, {
+      errors: ['redis_lost', 'db_error', 'delivery_failed', 'archive_failed', 'internal_error'],
+    });
     const client = await talk(server);
     try {
       const { status, report } = await look(server);

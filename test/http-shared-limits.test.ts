@@ -6,7 +6,7 @@ import { eventually } from './support/eventually.ts';
 import { stageInstances, stageStores, type InstancesStage } from './support/instances-stage.ts';
 
 const stores = stageStores();
-const OUTAGE = ['redis_lost', 'internal_error', 'archive_failed', 'db_error'];
+const OUTAGE = ['redis_lost', 'internal_error', 'archive_failed', 'db_error', 'delivery_failed'];
 const KEY = 'a-key-of-the-shop-system';
 
 const wrongLogin = { body: { email: 'nobody@example.com', password: 'not the right one' } };

@@ -1,4 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { Api, PASSWORD, sha256Of } from './support/api.ts';
@@ -13,6 +16,13 @@ import { promtool } from './support/promtool.ts';
 const METRICS_TOKEN = 'the-token-of-metrics';
 const KEY = 'a-key-of-the-shop-system';
 const OUTAGE = ['archive_failed', 'db_error'];
+/** What a server at `debug` says besides. */
+const LINES = [
+  ...['server_started', 'server_stopped', 'drain_started', 'drain_phase', 'connection_opened', 'connection_closed'],
+  ...['session_created', 'session_paired', 'session_resumed', 'session_closed', 'message_sent', 'email_sent'],
+  ...['auth_failed', 'token_revoked', 'rate_limit_exceeded', 'security_event', 'db_recovered', 'internal_error'],
+  ...['redis_lost', 'redis_recovered'],
+];
 
 const stores = stageStores();
 /** Where mails go is known when the first instance starts. */
@@ -25,14 +35,20 @@ const env: Environment = {
   RATE_LIMIT_MESSAGES_USER_POINTS: '3',
 };
 let mail: MailServer;
+/** Of both instances. */
+let logDir: string;
 beforeAll(async () => {
+  logDir = await mkdtemp(path.join(tmpdir(), 'tandem-logs-'));
   mail = await startMailServer();
-  Object.assign(env, { SMTP_URL: mail.url });
+  Object.assign(env, { SMTP_URL: mail.url, LOG_DIR: logDir, LOG_LEVEL: 'debug' });
 });
-afterAll(() => mail.stop());
+afterAll(async () => {
+  await mail.stop();
+  await rm(logDir, { recursive: true, force: true });
+});
 
 describe('the metrics of two instances over Redis and Postgres', () => {
-  const stage = stageInstances(stores, { count: 2, server: { errors: OUTAGE }, env });
+  const stage = stageInstances(stores, { count: 2, server: { errors: [...OUTAGE, ...LINES] }, env });
 
   const api = (index: number) => new Api(stage.urls[index] ?? '');
 
@@ -88,6 +104,13 @@ describe('the metrics of two instances over Redis and Postgres', () => {
     await back.do('message:send', { id: 'from-here', body: 1 });
     await host.client.next('message:new');
     expect(await each('message_delivery_seconds_count')).toEqual([1, 3]);
+    await eventually(async () => {
+      const sent = await logged('message_sent', host.session.id);
+      // In the log of the instance that appended it, and in no other's.
+      expect(sent.map(({ seq, instanceId }) => [seq, instanceId])).toEqual(
+        [1, 2, 3, 4].map((seq) => [seq, sent[0]?.['instanceId']]),
+      );
+    });
 
     await expect(stage.guest(1, 'ZZZZZZ')).rejects.toThrow('SESSION_NOT_FOUND');
     await expect(stage.guest(1, 'AAAAAA')).rejects.toThrow('INVALID_PAYLOAD');
@@ -175,10 +198,16 @@ describe('the metrics of two instances over Redis and Postgres', () => {
     await soon('archive_lag_seconds', {}, (value) => expect(value).toBeLessThan(1));
 
     const url = stage.env['DATABASE_URL'] ?? '';
-    await administer(url, `alter table messages add constraint no_poison check (type <> 'poison') not valid`);
+    // A store may say anything: this one repeats a secret of the configuration, which no log may have.
+    const constraint = `"${METRICS_TOKEN}"`;
+    await administer(url, `alter table messages add constraint ${constraint} check (type <> 'poison') not valid`);
     await host.client.do('message:send', { id: 'that-is-refused', type: 'poison', body: 1 });
     await soon('archive_set_aside_total', {}, (value) => expect(value).toBe(1));
-    await administer(url, 'alter table messages drop constraint no_poison');
+    await administer(url, `alter table messages drop constraint ${constraint}`);
+    await eventually(async () => {
+      const [line] = await logged('archive_failed', host.session.id);
+      expect(line).toMatchObject({ error: { message: expect.stringContaining('constraint "***"') } });
+    });
   });
 
   it('are what Prometheus accepts, in both of its formats, and only for the holder of the token', async () => {
@@ -206,6 +235,15 @@ describe('the metrics of two instances over Redis and Postgres', () => {
     });
   });
 });
+
+/** Lines of both instances about a session. */
+async function logged(event: string, sessionId: string): Promise<Record<string, unknown>[]> {
+  const files = await Promise.all((await readdir(logDir)).map((name) => readFile(path.join(logDir, name), 'utf8')));
+  const lines = files
+    .flatMap((file) => file.split('\n').slice(0, -1))
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  return lines.filter((line) => line['event'] === event && line['sessionId'] === sessionId);
+}
 
 /** Lines that OpenMetrics 1.0 does not allow, as far as they concern counters, buckets, and the end. */
 function openMetricsFaults(body: string): string[] {

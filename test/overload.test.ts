@@ -26,7 +26,7 @@ describe('an instance that gets more than it can do', () => {
         SOCKET_TRANSPORTS: 'websocket,polling',
       },
       // A stall makes its own looks at the stores, and what they are asked just then, come too late.
-      { errors: ['archive_failed', 'db_error', 'redis_lost'], watchesOverload: true },
+      { errors: ['archive_failed', 'db_error', 'delivery_failed', 'redis_lost'], watchesOverload: true },
     );
   }, 60_000);
   afterEach(async () => {

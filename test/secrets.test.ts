@@ -195,9 +195,11 @@ beforeAll(async () => {
     await redis.command('ACL', 'SETUSER', 'tandem', 'resetpass', '>another-password');
     redisLink.reset();
     await logged('redis_lost');
+    await logged('delivery_failed');
     await host.sendLoose('message:send', { id: 'away-from-redis', body: of('body of a message') });
     await redis.command('ACL', 'SETUSER', 'tandem', 'resetpass', `>${REDIS_PASSWORD}`);
     await logged('redis_recovered');
+    await logged('delivery_recovered');
 
     await eventually(async () => {
       const { status } = await fetch(`${server.url}/health/ready`);
@@ -261,8 +263,10 @@ const EXPECTED: Readonly<Record<string, readonly [string, object]>> = {
   token_revoked: ['info', { reason: TEXT }],
   redis_lost: ['error', { error: ERROR }],
   redis_recovered: ['warn', { durationMs: NUMBER }],
-  db_error: ['error', { reason: TEXT, error: ERROR }],
+  db_error: ['warn', { reason: 'idle_connection', error: ERROR }],
   db_recovered: ['warn', {}],
+  delivery_failed: ['error', { error: ERROR }],
+  delivery_recovered: ['warn', {}],
   archive_failed: ['error', { error: ERROR }],
   slow_consumer_closed: ['warn', { connectionId: TEXT, sessionId: ID }],
   email_sent: ['info', { sessionId: ID, recipient: 'p***@example.org', attempt: 1, durationMs: NUMBER }],

@@ -10,7 +10,7 @@ import type { Job } from '../jobs/loop.ts';
 import type { CacheFigures } from '../observability/health-detailed.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
-import type { Durability } from '../../protocol/session.ts';
+import type { Durability, Message } from '../../protocol/session.ts';
 import type { Limits, MessageListener, SessionState } from '../sessions/ports.ts';
 import type { SessionService } from '../sessions/session-service.ts';
 import type { GatewayOptions } from '../realtime/gateway.ts';
@@ -28,6 +28,8 @@ export interface BackboneParts {
 
 /** Whom the state calls. */
 export interface StateListeners {
+  /** Once for a message, in the process that appended it and before `onMessage`. */
+  readonly onAppended: (message: Message) => void;
   readonly onMessage: MessageListener;
   readonly sessions: () => SessionService;
 }

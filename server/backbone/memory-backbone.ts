@@ -5,7 +5,7 @@ import { MemoryState } from '../state/memory/memory-state.ts';
 import type { Backbone, BackboneParts } from './backbone.ts';
 
 /** Committed in Postgres first: what is acknowledged is archived. */
-export function memoryBackbone({ config, durable, metrics, testClock, onFault }: BackboneParts): Backbone {
+export function memoryBackbone({ config, durable, testClock, onFault }: BackboneParts): Backbone {
   const now = testClock ?? Date.now;
   const limits = new MemoryLimits(now);
   return {
@@ -17,11 +17,11 @@ export function memoryBackbone({ config, durable, metrics, testClock, onFault }:
     now,
     durability: () => 'archived',
     check: null,
-    openState: async ({ onMessage, sessions }) => {
+    openState: async ({ onAppended, onMessage, sessions }) => {
       const state = new MemoryState({
         durable: durable.store,
         onMessage: (message, sender) => {
-          metrics.messageAppended();
+          onAppended(message);
           onMessage(message, sender);
         },
         onRecovered: (recovery) => sessions().recovered(recovery),

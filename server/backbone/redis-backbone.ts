@@ -168,7 +168,7 @@ async function openState(
     subscriber,
     keys,
     instanceId,
-    onAppended: () => metrics.messageAppended(),
+    onAppended: listeners.onAppended,
     onMessage: listeners.onMessage,
     onChangedElsewhere: (snapshot, mayHaveMissed) => {
       listeners.sessions().changedElsewhere(snapshot, mayHaveMissed).catch(onFault);

@@ -1,6 +1,8 @@
 import type { Config } from '../config.ts';
+import { secretValues } from '../config/secret-values.ts';
+import { createSecretMask } from '../observability/secret-mask.ts';
 
-/** Shorter ones are in too many words to be replaced everywhere, and no check shows them. */
+/** Shorter than in a log, where a word of four letters may be one of ours: no check shows such a secret. */
 const SHORTEST = 4;
 
 /**
@@ -8,24 +10,6 @@ const SHORTEST = 4;
  * library or a server says of a failure is not ours to know.
  */
 export function createMask(config: Config): (text: string) => string {
-  const secrets = secretsOf(config)
-    .flatMap((secret) => [secret, encodeURIComponent(secret)])
-    .filter(({ length }) => length >= SHORTEST)
-    // The whole before a part of it.
-    .sort((one, other) => other.length - one.length);
-  return (text) => secrets.reduce((masked, secret) => masked.replaceAll(secret, '***'), text);
-}
-
-function secretsOf(config: Config): string[] {
-  const { auth, adminToken, metricsToken, webhookSecret, database, redis, mail, apiKeys, tracing } = config;
-  const secrets = [...auth.jwtSecrets, adminToken, metricsToken, webhookSecret, redis?.password];
-  secrets.push(mail.url, passwordOf(mail.url), ...Object.values(tracing?.headers ?? {}));
-  secrets.push(...apiKeys.map(({ sha256 }) => sha256));
-  if (database.kind === 'external') secrets.push(database.password);
-  if (database.kind === 'supabase') secrets.push(database.serviceRoleKey);
-  return secrets.filter((secret) => typeof secret === 'string');
-}
-
-function passwordOf(url: string | null): string | null {
-  return url === null ? null : decodeURIComponent(new URL(url).password);
+  const mask = createSecretMask(secretValues(config), SHORTEST);
+  return (text) => mask(text);
 }

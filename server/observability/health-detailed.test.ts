@@ -22,7 +22,7 @@ function report(options: Partial<DetailedHealthOptions> = {}) {
     cacheType: 'redis',
     cache: () => Promise.resolve({ hits: 3, misses: 1, totalKeys: 7, memoryUsedBytes: 4096 }),
     storageDir: tmpdir(),
-    droppedLogLines: () => 0,
+    logger: { dropped: () => 0, droppedAt: () => null },
     stats: () => ({ sessions: 1, participants: 2, connections: 2, messages: 5 }),
     countUsers: () => Promise.resolve(3),
     countSetAside: () => Promise.resolve(0),
@@ -120,8 +120,12 @@ describe('the detailed report', () => {
     expect((await report({ storageDir: null })).checks.storage.status).toBe('disabled');
   });
 
-  it('tells of log lines that were lost', async () => {
-    expect((await report({ droppedLogLines: () => 12 })).checks.logs).toEqual({ status: 'degraded', droppedLines: 12 });
+  it.each([
+    ['degraded', 1000],
+    ['ok', 300_001],
+  ])('is %s after log lines were lost, the last one %d ms ago, whoever looks first', async (status, agoMs) => {
+    const logger = { dropped: () => 12, droppedAt: () => performance.now() - agoMs };
+    expect((await report({ logger })).checks.logs).toEqual({ status, droppedLines: 12 });
   });
 
   it.each(['archived', 'redis_always', 'redis_everysec', 'redis_memory'] as const)(

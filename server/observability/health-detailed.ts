@@ -3,6 +3,7 @@ import { statfs } from 'node:fs/promises';
 import type { Durability } from '../../protocol/session.ts';
 import type { CheckReport, Health, HealthSummary } from './health.ts';
 import { Lookup } from './health-lookup.ts';
+import type { Logger } from './logger.ts';
 
 /** What the hot state tells of itself; null what it does not tell. */
 export interface CacheFigures {
@@ -34,8 +35,8 @@ export interface DetailedHealthOptions {
   cacheRequests?: () => { readonly hits: number; readonly misses: number };
   /** Directory whose disk must not get full; null when this process keeps nothing on a disk. */
   storageDir: string | null;
-  /** Lines of the log that were lost so far. */
-  droppedLogLines: () => number;
+  /** Tells of the lines of the log that were lost. */
+  logger: Pick<Logger, 'dropped' | 'droppedAt'>;
   stats: () => Omit<HealthStats, 'users'>;
   countUsers: () => Promise<number>;
   mail: () => Status;
@@ -101,7 +102,6 @@ export function createDetailedHealth(options: DetailedHealthOptions): DetailedHe
   const storage = storageDir === null ? null : new Lookup(() => spaceOf(storageDir));
   const users = new Lookup(options.countUsers);
   const setAside = new Lookup(options.countSetAside);
-  const lostLines = watchLostLines(options.droppedLogLines);
   let before = performance.eventLoopUtilization();
 
   return {
@@ -148,7 +148,7 @@ export function createDetailedHealth(options: DetailedHealthOptions): DetailedHe
             freeBytes: space?.value.freeBytes ?? null,
             totalBytes: space?.value.totalBytes ?? null,
           },
-          logs: lostLines(),
+          logs: logsOf(options.logger),
           mail: { status: options.mail() },
           archive: {
             status: aside === null ? 'failed' : aside.value > 0 ? 'degraded' : 'ok',
@@ -182,14 +182,8 @@ function statusOf(space: Space | null): Status {
   return space.freeBytes < least ? 'degraded' : 'ok';
 }
 
-function watchLostLines(droppedLines: () => number): () => { status: Status; droppedLines: number } {
-  let known = 0;
-  let lostAt = Number.NEGATIVE_INFINITY;
-  return () => {
-    const now = performance.now();
-    const count = droppedLines();
-    if (count > known) lostAt = now;
-    known = count;
-    return { status: now - lostAt < LOST_LINES_MS ? 'degraded' : 'ok', droppedLines: count };
-  };
+function logsOf(logger: DetailedHealthOptions['logger']): DetailedReport['checks']['logs'] {
+  const droppedAt = logger.droppedAt();
+  const isNews = droppedAt !== null && performance.now() - droppedAt < LOST_LINES_MS;
+  return { status: isNews ? 'degraded' : 'ok', droppedLines: logger.dropped() };
 }

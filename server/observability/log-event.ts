@@ -20,6 +20,9 @@ export type LogEvent =
   | 'redis_recovered'
   | 'db_error'
   | 'db_recovered'
+  /** Messages no longer get through this instance, and do again; told by a canary of its own. */
+  | 'delivery_failed'
+  | 'delivery_recovered'
   | 'archive_failed'
   | 'slow_consumer_closed'
   | 'email_sent'

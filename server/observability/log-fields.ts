@@ -1,7 +1,9 @@
+import { isNativeError } from 'node:util/types';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import type { JsonObject, JsonValue } from '../../protocol/session.ts';
-import { maskMailAddress, maskText } from './log-mask.ts';
+import { maskMailAddress } from './log-mask.ts';
 import { maskIp } from './mask-ip.ts';
+import type { TextMask } from './secret-mask.ts';
 
 /**
  * All that a log line may carry. A field that is not listed here is dropped at runtime too, so that a token, a code, a
@@ -48,10 +50,11 @@ export interface LogFields {
   error?: unknown;
 }
 
-type Serializer = (value: unknown) => JsonValue | undefined;
+type Serializer = (value: unknown, mask: TextMask) => JsonValue | undefined;
 
 const SERIALIZERS: { readonly [Name in keyof Required<LogFields>]: Serializer } = {
-  requestId: (value) => (typeof value === 'string' && PLAIN_ID.test(value) ? text(value) : maskedText(value)),
+  requestId: (value, mask) =>
+    typeof value === 'string' && PLAIN_ID.test(value) ? text(value) : maskedText(value, mask),
   sessionId: text,
   participantId: text,
   connectionId: text,
@@ -94,11 +97,11 @@ const MAX_STACK = 8192;
 const PLAIN_ID = /^[0-9a-f-]+$/i;
 
 /** The allowed fields, masked and shortened, in a constant order. */
-export function serializeFields(fields: LogFields): JsonObject {
+export function serializeFields(fields: LogFields, mask: TextMask): JsonObject {
   const serialized: JsonObject = {};
   for (const [name, serialize] of FIELDS) {
     if (!Object.hasOwn(fields, name)) continue;
-    const value = serialize(fields[name as keyof LogFields]);
+    const value = serialize(fields[name as keyof LogFields], mask);
     if (value !== undefined) serialized[name] = value;
   }
   return serialized;
@@ -108,25 +111,29 @@ function text(value: unknown): string | undefined {
   return typeof value === 'string' ? shorten(value, MAX_TEXT) : undefined;
 }
 
-function maskedText(value: unknown): string | undefined {
-  return typeof value === 'string' ? masked(value, MAX_TEXT) : undefined;
+function maskedText(value: unknown, mask: TextMask): string | undefined {
+  return typeof value === 'string' ? masked(value, MAX_TEXT, mask) : undefined;
 }
 
 /** Cut last, so that no half of an address or token is left at the cut; and first, so that no text costs much. */
-function masked(value: string, length: number): string {
-  return shorten(maskText(value.slice(0, 2 * length)), length);
+function masked(value: string, length: number, mask: TextMask): string {
+  return shorten(mask(value.slice(0, 2 * length), value.length > 2 * length), length);
 }
 
 function finite(value: unknown): number | undefined {
   return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
 }
 
-function describeError(value: unknown): JsonValue | undefined {
+function describeError(value: unknown, mask: TextMask): JsonValue | undefined {
   if (value === undefined) return undefined;
   // What is thrown but is no Error may be anything, a request body too: its type is all that is safe to write.
-  if (!(value instanceof Error)) return { name: 'NotAnError', message: `thrown value of type ${typeof value}` };
-  const described: JsonObject = { name: masked(value.name, MAX_TEXT), message: masked(value.message, MAX_STACK) };
-  if (typeof value.stack === 'string') described.stack = masked(value.stack, MAX_STACK);
+  // Not `instanceof`: what Node.js throws by itself may be of another realm than this one, as in a test or a worker.
+  if (!isNativeError(value)) return { name: 'NotAnError', message: `thrown value of type ${typeof value}` };
+  const described: JsonObject = {
+    name: masked(value.name, MAX_TEXT, mask),
+    message: masked(value.message, MAX_STACK, mask),
+  };
+  if (typeof value.stack === 'string') described.stack = masked(value.stack, MAX_STACK, mask);
   return described;
 }
 

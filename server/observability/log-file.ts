@@ -78,7 +78,7 @@ export class LogFile implements LineSink {
   #dropped = 0;
   /** What `#dropped` was when lines began to be lost; null while they are written. */
   #failedFrom: number | null = null;
-  #lostAt = 0;
+  #droppedAt: number | null = null;
   #openError: unknown;
   #retryAt = 0;
   #checkAt = 0;
@@ -99,6 +99,7 @@ export class LogFile implements LineSink {
   write(line: string): void {
     if (this.#isClosed) {
       this.#dropped += 1;
+      this.#droppedAt = performance.now();
       return;
     }
     const file = this.#open();
@@ -121,6 +122,10 @@ export class LogFile implements LineSink {
 
   dropped(): number {
     return this.#dropped;
+  }
+
+  droppedAt(): number | null {
+    return this.#droppedAt;
   }
 
   async close(): Promise<void> {
@@ -261,13 +266,13 @@ export class LogFile implements LineSink {
     const isFirst = this.#failedFrom === null;
     this.#failedFrom ??= this.#dropped;
     this.#dropped += lines;
-    this.#lostAt = performance.now();
+    this.#droppedAt = performance.now();
     if (isFirst) this.#onTurn({ isWell: false, dropped: lines, error });
   }
 
   #recover(): void {
     // A disk that is almost full, or too slow, takes some lines and not others: it is back when none was lost for a while.
-    if (this.#failedFrom === null || performance.now() - this.#lostAt < this.#retryMs) return;
+    if (this.#failedFrom === null || performance.now() - (this.#droppedAt ?? 0) < this.#retryMs) return;
     const dropped = this.#dropped - this.#failedFrom;
     this.#failedFrom = null;
     this.#onTurn({ isWell: true, dropped });
@@ -280,7 +285,8 @@ export class LogFile implements LineSink {
     this.#checkAt = now + this.#checkMs;
     this.#sweep();
     fs.stat(this.#path ?? this.#dir, (error) => {
-      // Whoever deleted the file took the open one along: lines would go to a file without a name.
+      // Whoever deleted the file took the open one along: lines would go to a file without a name. Those since the last
+      // look may have, and are not counted as lost: when it was deleted, nobody knows.
       if (error?.code !== 'ENOENT' || this.#file !== file || this.#isClosed) return;
       this.#file = null;
       file.logStream.end();

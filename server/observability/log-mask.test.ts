@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { maskMailAddress, maskText } from './log-mask.ts';
+import { createTextMask, maskMailAddress, maskText } from './log-mask.ts';
 
 /** Made up, in the forms that the libraries have. */
 const JWT = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJlLW9mLXRoaXM';
@@ -29,6 +29,16 @@ describe('the text of others', () => {
       `Unexpected token 'm', "***" is not valid JSON`,
     ],
     [
+      'no beginning of a body that V8 quotes',
+      `Unexpected token 'x', "my secret "... is not valid JSON`,
+      `Unexpected token 'x', "***" is not valid JSON`,
+    ],
+    [
+      'no middle of one',
+      `Unexpected token 'x', ..."ab "secret" xy"... is not valid JSON`,
+      `Unexpected token 'x', "***" is not valid JSON`,
+    ],
+    [
       'no value that Postgres quotes',
       'invalid input syntax for type uuid: "my body"',
       'invalid input syntax for type uuid: ***',
@@ -40,6 +50,15 @@ describe('the text of others', () => {
     ],
   ])('has %s', (_what, given, expected) => {
     expect(maskText(given)).toBe(expected);
+  });
+
+  it('has no body that this very engine quotes', () => {
+    const bodies = ['secret', 'secret '.repeat(9), `{"a":secret${' secret'.repeat(9)}}`, `["secret",[secret]]`];
+    for (const body of bodies) {
+      const [said, quoted] = [messageOf(() => JSON.parse(body)), /sec/];
+      expect(said).toMatch(quoted);
+      expect(maskText(said)).not.toMatch(quoted);
+    }
   });
 
   it.each([
@@ -59,7 +78,30 @@ describe('the text of others', () => {
     const startedAt = performance.now();
     for (const text of texts) maskText(text.repeat(9000 / text.length));
     // Each a few milliseconds; a pattern that goes astray takes minutes.
+    maskText(`${'"'.repeat(200_000)} JSON`);
     expect(performance.now() - startedAt).toBeLessThan(5000);
+  });
+});
+
+describe('a secret of the configuration', () => {
+  const SECRETS = ['lower-case-token', 'lower-case-token-two', 'aB/c+d9=', 'planted p@ss', 'short', ''];
+  const mask = createTextMask(SECRETS);
+
+  it.each([
+    ['no lower-case token', 'refused lower-case-token.', 'refused ***.'],
+    ['no base64 with a slash', 'key aB/c+d9= is no key', 'key *** is no key'],
+    ['none in a URL', 'GET /?key=aB%2Fc%2Bd9%3D', 'GET /?key=***'],
+    ['the longer one as a whole', 'lower-case-token-two', '***'],
+    ['none that another pattern would cut', 'no planted p@ss here', 'no *** here'],
+    ['what stands in many words', 'shorter, an ordinary word', 'shorter, an ordinary word'],
+    ['the rest, masked as ever', 'from ann@example.com', 'from a***@example.com'],
+  ])('leaves %s', (_what, given, expected) => {
+    expect(mask(given)).toBe(expected);
+  });
+
+  it('is not left half where a text is cut', () => {
+    expect(mask('refused lower-case-to', true)).toBe('refused ***');
+    expect(mask('refused lower-case-to')).toBe('refused lower-case-to');
   });
 });
 
@@ -70,3 +112,11 @@ describe('an address', () => {
     ]);
   });
 });
+
+function messageOf(act: () => unknown): string {
+  try {
+    return `it came to ${String(act())}`;
+  } catch (error) {
+    return String(error);
+  }
+}

@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net';
 import { maskIp } from './mask-ip.ts';
+import { createSecretMask, type TextMask } from './secret-mask.ts';
 
 /** The characters of pairing codes (protocol.md); a library that quotes a key or a command may quote a code with it. */
 const CODE_CHARACTERS = '23456789BCDFGHJKMNPQRSTVWXYZ';
@@ -21,7 +22,8 @@ interface Mask {
 /** In this order: what stands first may hold what stands after. */
 const MASKS: readonly Mask[] = [
   // What V8, Postgres and Redis quote of what they were given: it may be a body, and nothing else tells it from one.
-  { sign: 'JSON', pattern: /"[^]*" is not valid JSON/g, replace: '"***" is not valid JSON' },
+  // V8 quotes 21 characters at most, with dots where it left some out.
+  { sign: 'JSON', pattern: /(?:\.{3})?"[^]{0,64}?"(?:\.{3})? is not valid JSON/g, replace: '"***" is not valid JSON' },
   { sign: 'invalid ', pattern: /(\binvalid (?:input|byte)[^:\n]{0,100}: )[^\n]*/g, replace: '$1***' },
   { sign: 'with args', pattern: /(with args beginning with: )[^\n]*/g, replace: '$1***' },
   { sign: 'Key (', pattern: /(\bKey \([^)\n]{0,200}\)=)\([^\n]*\)/g, replace: '$1(***)' },
@@ -64,6 +66,12 @@ export function maskText(text: string): string {
     result = typeof replace === 'string' ? result.replace(pattern, replace) : result.replace(pattern, replace);
   }
   return result;
+}
+
+/** As `maskText`, and without these secrets of the configuration, whatever they look like. */
+export function createTextMask(secrets: readonly string[]): TextMask {
+  const hide = createSecretMask(secrets);
+  return (text, isCut) => maskText(hide(text, isCut));
 }
 
 /** `a***@example.com`: an operator recognises the domain that refuses, and nobody the person. */

@@ -6,6 +6,8 @@ export interface LineSink {
   write(line: string): void;
   /** Lines that were lost so far. */
   dropped(): number;
+  /** When the last of them was lost, as `performance.now()` tells the time; null while none was. */
+  droppedAt(): number | null;
   /** Resolves when what was taken is written, or after a deadline. */
   close(): Promise<void>;
 }
@@ -22,10 +24,25 @@ const CLOSE_TIMEOUT_MS = 3000;
  */
 const guarded = new WeakSet<Writable>();
 
-/** Lines to a stream that belongs to somebody else, such as stdout: it is flushed at the end, never ended. */
+/** A write costs more than the line in it. With so many characters it is large enough, and what is held stays small. */
+const MAX_HELD = 64 * 1024;
+
+/** Streams whose last lines a process that ends without a word (a crash, a second signal) has to hand over. */
+const holding = new Set<LogStream>();
+const flushAll = () => {
+  for (const stream of holding) stream.flush();
+};
+
+/**
+ * Lines to a stream that belongs to somebody else, such as stdout: it is flushed at the end, never ended. Those of one
+ * turn of the event loop are one write; only `kill -9` takes the lines of the last turn along.
+ */
 export class LogStream implements LineSink {
   readonly #stream: Writable;
+  #held: string[] = [];
+  #heldLength = 0;
   #dropped = 0;
+  #droppedAt: number | null = null;
   #isClosed = false;
 
   constructor(stream: Writable) {
@@ -36,24 +53,59 @@ export class LogStream implements LineSink {
   }
 
   write(line: string): void {
-    if (this.#isClosed || !this.#stream.writable || this.#stream.writableLength > MAX_PENDING_BYTES) {
-      this.#dropped += 1;
+    const { writable, writableLength } = this.#stream;
+    if (this.#isClosed || !writable || writableLength + this.#heldLength > MAX_PENDING_BYTES) {
+      this.#lose(1);
       return;
     }
-    this.#stream.write(line, (error) => {
-      if (error) this.#dropped += 1;
-    });
+    if (this.#held.length === 0) this.#hold();
+    this.#held.push(line);
+    this.#heldLength += line.length;
+    if (this.#heldLength > MAX_HELD) this.flush();
   }
+
+  /** Hands over what is held. On Linux the kernel has it then, if there is room in a pipe. */
+  readonly flush = (): void => {
+    const lines = this.#held;
+    if (lines.length === 0) return;
+    this.#held = [];
+    this.#heldLength = 0;
+    if (!this.#stream.writable) {
+      this.#lose(lines.length);
+      return;
+    }
+    this.#stream.write(lines.join(''), (error) => {
+      if (error) this.#lose(lines.length);
+    });
+  };
 
   dropped(): number {
     return this.#dropped;
   }
 
+  droppedAt(): number | null {
+    return this.#droppedAt;
+  }
+
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.flush();
+    if (holding.delete(this) && holding.size === 0) process.off('exit', flushAll);
     if (!this.#stream.writable) return;
     await withinDeadline((done) => this.#stream.write('', done));
+  }
+
+  #hold(): void {
+    setImmediate(this.flush);
+    if (holding.has(this)) return;
+    if (holding.size === 0) process.on('exit', flushAll);
+    holding.add(this);
+  }
+
+  #lose(lines: number): void {
+    this.#dropped += lines;
+    this.#droppedAt = performance.now();
   }
 }
 

@@ -15,8 +15,10 @@ import { createLogger, type LogFields, type LoggerOptions } from './logger.ts';
 /** A stdout that keeps what was written. */
 class Captured extends Writable {
   text = '';
+  writes = 0;
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: () => void): void {
+    this.writes += 1;
     this.text += chunk.toString();
     callback();
   }
@@ -128,6 +130,15 @@ describe('a log line', () => {
     });
   });
 
+  it('has no secret of the configuration, whatever it looks like, cut or not', async () => {
+    const log = logger({ secrets: ['correct-horse-battery', 'aB/c+d9='] });
+    const error = new Error('WRONGPASS correct-horse-battery, aB/c+d9=');
+    log.error('internal_error', { error, reason: `${'x '.repeat(100)}${'correct-horse-battery'.repeat(20)}` });
+    await log.close();
+    expect(stdout.text).not.toMatch(/correct-h|aB\/c/);
+    expect(stdout.lines()[0]).toMatchObject({ error: { message: 'WRONGPASS ***, ***' } });
+  });
+
   it('keeps the id that a proxy gave a request, and no token that a caller gives as one', async () => {
     const log = logger();
     const ids = ['0a1b2c3d4e5f60718293a4b5c6d7e8f9', 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl'];
@@ -174,9 +185,11 @@ describe('a flood of refusals', () => {
       log.info('connection_opened');
     }
     const failures = () => stdout.lines().filter((line) => line.event === 'auth_failed');
+    await nextTurn();
     expect(failures()).toHaveLength(40);
     expect(stdout.lines()).toHaveLength(90);
     jest.advanceTimersByTime(10_000);
+    await nextTurn();
     expect(failures().slice(40)).toEqual([
       expect.objectContaining({ level: 'info', reason: 'login', suppressed: 30 }),
       expect.objectContaining({ level: 'info', reason: 'api_key', suppressed: 30 }),
@@ -250,15 +263,20 @@ describe('log files', () => {
       log.info('server_started');
       await new Promise((resolve) => setTimeout(resolve, 50));
       for (let count = 0; count < 500; count += 1) log.info('session_created', { count });
-      setImmediate(() => { ${end} });`;
-      const options = { stdio: 'ignore' } as const;
-      const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], options);
-      expect(await once(child, 'exit')).toEqual([1, null]);
+      setImmediate(() => { log.info('server_stopped'); ${end} });`;
+      const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script]);
+      const [printed, ended] = await Promise.all([text(child.stdout), once(child, 'exit')]);
+      expect(ended).toEqual([1, null]);
+      expect(parseLines(printed).map(({ event }) => event)).toEqual([
+        'server_started',
+        ...Array.from({ length: 500 }, () => 'session_created'),
+        'server_stopped',
+      ]);
       const lines = parseLines(await readFile(join(dir, `${today()}.log`), 'utf8'));
       const counts = new Set(lines.filter(({ event }) => event === 'session_created').map(({ count }) => count));
       expect(counts.size).toBe(500);
       // The line under way may be written twice.
-      expect(lines.length).toBeLessThanOrEqual(502);
+      expect(lines.length).toBeLessThanOrEqual(503);
     },
     30_000,
   );
@@ -307,6 +325,23 @@ describe('log files', () => {
     log.info('server_stopped');
     expect(log.dropped()).toBe(1);
     expect(stdout.lines()).toHaveLength(1);
+  });
+});
+
+describe('standard output', () => {
+  it('gets the lines of one turn of the event loop in one write, and those of many in some', async () => {
+    const log = logger();
+    for (let count = 0; count < 10; count += 1) log.info('session_created', { count });
+    expect(stdout.writes).toBe(0);
+    await nextTurn();
+    expect(stdout.writes).toBe(1);
+    expect(stdout.lines().map(({ count }) => count)).toEqual(Array.from({ length: 10 }, (_, count) => count));
+    for (let count = 0; count < 1000; count += 1) log.info('session_created', { count });
+    // 64 KiB are enough for one.
+    expect(stdout.writes).toBeGreaterThan(1);
+    await log.close();
+    expect(stdout.lines()).toHaveLength(1010);
+    expect(log.dropped()).toBe(0);
   });
 });
 
@@ -363,6 +398,7 @@ describe('outputs that fail', () => {
     jest.advanceTimersByTime(5001);
     log.info('session_created', { count: 3 });
     const notices = () => stdout.lines().filter((line) => String(line.event).startsWith('log_file_'));
+    await nextTurn();
     expect(notices()).toEqual([
       expect.objectContaining({ level: 'warn', event: 'log_file_failed', count: 1, error: expect.anything() }),
     ]);
@@ -424,13 +460,19 @@ describe('outputs that fail', () => {
     await file.close();
   });
 
-  it('drops lines rather than filling the memory when a reader stops', async () => {
+  it('drops lines rather than filling the memory when a reader stops, and knows when it lost the last', async () => {
     const stopped = new Writable({ write: () => undefined });
     const log = logger({ stdout: stopped });
+    expect(log.droppedAt()).toBeNull();
+    const startedAt = performance.now();
     const error = new Error('x'.repeat(8000));
     for (let count = 0; count < 3000; count += 1) log.info('db_error', { error });
     expect(log.dropped()).toBeGreaterThan(0);
     expect(stopped.writableLength).toBeLessThan(9 * 1024 * 1024);
+    const lostAt = log.droppedAt() ?? 0;
+    expect([lostAt >= startedAt, lostAt <= performance.now()]).toEqual([true, true]);
+    await nextTurn();
+    expect(log.droppedAt()).toBe(lostAt);
     stopped.destroy();
     await log.close();
   });
@@ -474,6 +516,11 @@ const REAL_TIMERS = [
   'setTimeout',
   'clearTimeout',
 ] as const;
+
+/** What one turn of the event loop has written is handed over at its end. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
 
 /** Tries until it holds; a test that never gets there ends with jest's own timeout. */
 async function eventually(holds: () => Promise<boolean>): Promise<void> {

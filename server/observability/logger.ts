@@ -4,6 +4,7 @@ import type { LogEvent, LogLevel } from './log-event.ts';
 import { serializeFields, type LogFields } from './log-fields.ts';
 import { FloodGate } from './log-flood.ts';
 import { LogFile, type LogFileTurn } from './log-file.ts';
+import { createTextMask } from './log-mask.ts';
 import { LogStream, type LineSink } from './log-stream.ts';
 
 export type { LogEvent, LogLevel } from './log-event.ts';
@@ -17,6 +18,8 @@ export interface Logger {
   debug(event: LogEvent, fields?: LogFields): void;
   /** Lines lost so far, in any of the outputs. */
   dropped(): number;
+  /** When the last of them was lost, as `performance.now()` tells the time; null while none was. */
+  droppedAt(): number | null;
   /** Resolves when every line is written; at most 3 s for each output that no longer takes any. */
   close(): Promise<void>;
 }
@@ -29,6 +32,8 @@ export interface LoggerOptions {
   /** Format of stdout; files are always JSON lines. */
   format: 'pretty' | 'json';
   instanceId: string;
+  /** Of the configuration: no text of others is written with one of these in it. */
+  secrets?: readonly string[];
   stdout?: Writable;
 }
 
@@ -46,7 +51,13 @@ export function createLogger(options: LoggerOptions): Logger {
   }
   const sinks = outputs.map(({ sink }) => sink);
 
+  const mask = createTextMask(options.secrets ?? []);
   let lost = 0;
+  let lostAt: number | null = null;
+  const lose = () => {
+    lost += 1;
+    lostAt = performance.now();
+  };
   let closing: Promise<void> | null = null;
   const logger = winston.createLogger({
     levels: SEVERITY,
@@ -56,13 +67,11 @@ export function createLogger(options: LoggerOptions): Logger {
       ({ sink, format }) => new StreamTransport({ stream: streamOf(sink), format: FORMATS[format], eol: '\n' }),
     ),
   });
-  logger.on('error', () => {
-    lost += 1;
-  });
+  logger.on('error', lose);
 
   function recordOf(level: LogLevel, event: LogEvent, fields: LogFields): LogRecord {
     const timestamp = new Date().toISOString();
-    return { timestamp, level, event, instanceId: options.instanceId, ...serializeFields(fields) };
+    return { timestamp, level, event, instanceId: options.instanceId, ...serializeFields(fields, mask) };
   }
 
   /** Past winston, which would hand the line to the files as well. */
@@ -82,13 +91,13 @@ export function createLogger(options: LoggerOptions): Logger {
 
   function put(level: LogLevel, event: LogEvent, fields: LogFields): void {
     if (closing !== null) {
-      lost += 1;
+      lose();
       return;
     }
     try {
       logger.log({ level, message: event, record: recordOf(level, event, fields) });
     } catch {
-      lost += 1;
+      lose();
     }
   }
 
@@ -104,6 +113,7 @@ export function createLogger(options: LoggerOptions): Logger {
     info: (event, fields) => write('info', event, fields),
     debug: (event, fields) => write('debug', event, fields),
     dropped: () => sinks.reduce((sum, sink) => sum + sink.dropped(), lost),
+    droppedAt: () => sinks.map((sink) => sink.droppedAt()).reduce(later, lostAt),
     close: () => {
       // What was left out is said while lines are still taken.
       flood.close();
@@ -111,6 +121,10 @@ export function createLogger(options: LoggerOptions): Logger {
       return closing;
     },
   };
+}
+
+function later(one: number | null, other: number | null): number | null {
+  return one === null || other === null ? (one ?? other) : Math.max(one, other);
 }
 
 /** winston's types give this constructor the type of what it makes, which no list of transports accepts. */

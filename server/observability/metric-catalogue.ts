@@ -1,9 +1,10 @@
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from 'prom-client';
 import { CLOSINGS, type ClosingReason } from '../../protocol/closings.ts';
 import { COMMAND_NAMES } from '../../protocol/commands.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import { LIMITS } from '../../protocol/limits.ts';
 import type { Presence, SessionStatus } from '../../protocol/session.ts';
+import { DurationHistogram } from './duration-histogram.ts';
 
 const PREFIX = 'tandem_';
 
@@ -57,7 +58,7 @@ function defineMetrics(register: Registry) {
   const gauge = <L extends string>(name: string, help: string, labelNames: L[] = []) =>
     new Gauge<L>({ ...common, name: PREFIX + name, help, labelNames });
   const histogram = <L extends string>(name: string, help: string, labelNames: L[] = [], buckets = FAST_SECONDS) =>
-    new Histogram<L>({ ...common, name: PREFIX + name, help, labelNames, buckets });
+    new DurationHistogram<L>({ register, name: PREFIX + name, help, labelNames, buckets });
 
   return {
     connections: gauge('connections', 'Open Socket.IO connections of this instance.'),
@@ -111,10 +112,10 @@ function defineMetrics(register: Registry) {
 function zero(catalogue: MetricCatalogue): void {
   for (const command of COMMAND_NAMES) {
     for (const outcome of ['ok', ...ALARMING]) catalogue.commands.inc({ command, outcome }, 0);
-    catalogue.commandSeconds.zero({ command });
+    catalogue.commandSeconds.series({ command });
   }
   catalogue.commands.inc({ command: UNKNOWN_COMMAND, outcome: 'unknown_command' }, 0);
-  catalogue.commandSeconds.zero({ command: UNKNOWN_COMMAND });
+  catalogue.commandSeconds.series({ command: UNKNOWN_COMMAND });
   for (const status of SESSION_STATUSES) catalogue.sessions.set({ status }, 0);
   for (const presence of PRESENCES) catalogue.participants.set({ presence }, 0);
   for (const limit of Object.keys(LIMITS)) catalogue.rateLimited.inc({ limit }, 0);
@@ -130,6 +131,6 @@ function zero(catalogue: MetricCatalogue): void {
   }
   for (const outcome of ['sent', 'failed'] satisfies EmailOutcome[]) catalogue.emails.inc({ outcome }, 0);
   // Two requests that every deployment sees; other routes and methods appear with their first use.
-  catalogue.httpSeconds.zero({ method: 'GET', route: '/metrics', status: '200' });
-  catalogue.httpSeconds.zero({ method: 'GET', route: '/health/ready', status: '200' });
+  catalogue.httpSeconds.series({ method: 'GET', route: '/metrics', status: '200' });
+  catalogue.httpSeconds.series({ method: 'GET', route: '/health/ready', status: '200' });
 }

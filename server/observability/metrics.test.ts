@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Histogram, Registry } from 'prom-client';
 import { ERRORS, type ErrorCode } from '../../protocol/errors.ts';
 import { LIMITS } from '../../protocol/limits.ts';
 import { CLOSINGS } from '../../protocol/closings.ts';
 import { parseExposition, type Sample } from '../../test/support/exposition.ts';
+import { DurationHistogram } from './duration-histogram.ts';
 import { negotiateMetrics } from './metrics-exposition.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 
@@ -250,6 +252,38 @@ describe('the exposition', () => {
     expect(summary.cpu.userSeconds).toBeGreaterThan(0);
     expect(summary.uptime).toBeGreaterThan(0);
     expect(summary).toMatchObject({ version: '1.2.3', connections: 2, participants: { online: 2, away: 0 } });
+  });
+});
+
+describe('a histogram of durations', () => {
+  const options = { name: 'seconds', help: 'A "help"\nof two lines.', buckets: [0.0005, 0.1, 1, 2.5] };
+
+  it('shows what that of prom-client shows', async () => {
+    const [ours, theirs] = [new Registry(), new Registry()];
+    const mine = new DurationHistogram({ ...options, labelNames: ['b', 'a'], register: ours });
+    const model = new Histogram({ ...options, labelNames: ['b', 'a'], registers: [theirs] });
+    expect(await ours.metrics()).toBe(await theirs.metrics());
+    model.zero({ b: 'zero', a: '' });
+    mine.series({ b: 'zero', a: '' });
+    const observed = [0, 0.0005, 0.00051, 0.1, 0.7, 1, 2.5, 2.50001, 1e9, -1];
+    for (const a of ['x', 'y "z"\n\\', 'x']) {
+      for (const seconds of observed) {
+        model.observe({ b: '1', a }, seconds);
+        mine.series({ b: '1', a }).observe(seconds);
+      }
+    }
+    expect(await ours.metrics()).toBe(await theirs.metrics());
+    expect(await Registry.merge([ours]).metrics()).toBe(await theirs.metrics());
+  });
+
+  it('shows it without labels too, and passes over what is no number', async () => {
+    const [ours, theirs] = [new Registry(), new Registry()];
+    const mine = new DurationHistogram({ ...options, labelNames: [], register: ours }).series({});
+    const model = new Histogram({ ...options, registers: [theirs] });
+    expect(await ours.metrics()).toBe(await theirs.metrics());
+    for (const seconds of [0.3, Number.NaN, Number.POSITIVE_INFINITY]) mine.observe(seconds);
+    model.observe(0.3);
+    expect(await ours.metrics()).toBe(await theirs.metrics());
   });
 });
 

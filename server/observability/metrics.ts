@@ -4,6 +4,7 @@ import { COMMAND_NAMES, type CommandName } from '../../protocol/commands.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import type { LimitName } from '../../protocol/limits.ts';
 import type { Presence, SessionStatus } from '../../protocol/session.ts';
+import type { DurationSeries } from './duration-histogram.ts';
 import { createEventLoopLag } from './event-loop-lag.ts';
 import {
   createCatalogue,
@@ -90,8 +91,9 @@ export interface Metrics {
 }
 
 interface CommandSeries {
-  ok: { inc(): void };
-  seconds: { observe(seconds: number): void };
+  /** Answered well since the last scrape. */
+  ok: number;
+  readonly seconds: DurationSeries;
 }
 
 export function createMetrics({ version }: { version: string }): Metrics {
@@ -115,16 +117,25 @@ export function createMetrics({ version }: { version: string }): Metrics {
   mirrorEach(catalogue.sessions, 'status', SESSION_STATUSES, () => sources.sessions?.());
   mirrorEach(catalogue.participants, 'presence', PRESENCES, () => sources.participants?.());
 
-  // The series of the hot path are looked up once: a call then builds no object of labels.
+  // What a message passes is looked up once, and counted in plain numbers: prom-client hashes labels at every call.
   const commands = new Map<string, CommandSeries>(
     [...COMMAND_NAMES, UNKNOWN_COMMAND].map((command) => [
       command,
-      {
-        ok: catalogue.commands.labels({ command, outcome: 'ok' }),
-        seconds: catalogue.commandSeconds.labels({ command }),
-      },
+      { ok: 0, seconds: catalogue.commandSeconds.series({ command }) },
     ]),
   );
+  withCollect(catalogue.commands, () => {
+    for (const [command, series] of commands) {
+      if (series.ok > 0) catalogue.commands.inc({ command, outcome: 'ok' }, series.ok);
+      series.ok = 0;
+    }
+  });
+  mirrorTotal(catalogue.messages, () => messages);
+  const [delivery, timeToPair, redis] = [
+    catalogue.deliverySeconds.series({}),
+    catalogue.pairSeconds.series({}),
+    catalogue.redisSeconds.series({}),
+  ];
 
   return {
     start: lag.start,
@@ -134,8 +145,9 @@ export function createMetrics({ version }: { version: string }): Metrics {
     },
     commandOk: (command, seconds) => {
       const series = commands.get(command);
-      series?.ok.inc();
-      series?.seconds.observe(seconds);
+      if (series === undefined) return;
+      series.ok += 1;
+      series.seconds.observe(seconds);
     },
     commandFailed: (name, code, seconds) => {
       const command = commands.has(name) ? name : UNKNOWN_COMMAND;
@@ -144,27 +156,25 @@ export function createMetrics({ version }: { version: string }): Metrics {
     },
     messageAppended: () => {
       messages += 1;
-      catalogue.messages.inc();
     },
-    messageDelivered: (seconds) => catalogue.deliverySeconds.observe(seconds),
+    messageDelivered: (seconds) => delivery.observe(seconds),
     signalSent: () => catalogue.signals.inc(),
     pairing: (outcome) => catalogue.pairings.inc({ outcome }),
-    timeToPair: (seconds) => catalogue.pairSeconds.observe(seconds),
+    timeToPair: (seconds) => timeToPair.observe(seconds),
     resume: (outcome) => catalogue.resumes.inc({ outcome }),
     rateLimited: (limit) => catalogue.rateLimited.inc({ limit }),
     connectionClosed: (reason) => catalogue.closed.inc({ reason }),
     auth: (outcome) => catalogue.auth.inc({ outcome }),
     revocation: () => catalogue.revocations.inc(),
     sessionSetAside: () => catalogue.setAside.inc(),
-    redisCommand: (seconds) => catalogue.redisSeconds.observe(seconds),
+    redisCommand: (seconds) => redis.observe(seconds),
     redisReconnected: () => catalogue.redisReconnects.inc(),
     databaseQuery: (query) => {
-      const series = catalogue.querySeconds.labels({ query });
-      catalogue.querySeconds.zero({ query });
+      const series = catalogue.querySeconds.series({ query });
       return (seconds) => series.observe(seconds);
     },
     httpRequest: (method, route, status, seconds) =>
-      catalogue.httpSeconds.observe({ method: methodLabel(method), route, status: String(status) }, seconds),
+      catalogue.httpSeconds.series({ method: methodLabel(method), route, status: String(status) }).observe(seconds),
     cacheRequest: (cache, outcome) => catalogue.cache.inc({ cache, outcome }),
     email: (outcome) => catalogue.emails.inc({ outcome }),
     text: async (accept) => {

@@ -102,7 +102,8 @@ export function openDomain() {
     onFault: (error) => faults.push(error),
   });
   const events = clients;
-  const logger = { error: ignore, warn: ignore, info: ignore, debug: ignore, dropped: () => 0, close: async () => {} };
+  const [dropped, droppedAt, close] = [() => 0, () => null, async () => {}];
+  const logger = { error: ignore, warn: ignore, info: ignore, debug: ignore, dropped, droppedAt, close };
   const metrics = {
     pairing: ignore,
     signalSent: ignore,

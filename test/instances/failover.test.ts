@@ -7,7 +7,7 @@ import { startServer } from '../support/server.ts';
 import { codeOf } from '../support/stage.ts';
 
 /** What an instance says of a Redis that is gone for a moment. */
-const LOSS = ['redis_lost', 'db_error', 'archive_failed', 'internal_error'];
+const LOSS = ['redis_lost', 'db_error', 'delivery_failed', 'archive_failed', 'internal_error'];
 
 it('after a failover sends flow within 3 s of the vote, once the new primary was compared', async () => {
   const [postgres, group] = await Promise.all([startPostgres(), startSentinels()]);

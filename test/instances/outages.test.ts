@@ -12,7 +12,7 @@ import { Stopwatch } from '../support/stopwatch.ts';
 import type { TcpProxy } from '../support/tcp-proxy.ts';
 
 const stores = stageStores();
-const OUTAGE = ['redis_lost', 'internal_error', 'archive_failed', 'db_error'];
+const OUTAGE = ['redis_lost', 'internal_error', 'archive_failed', 'db_error', 'delivery_failed'];
 /** The outage's length: everything that is to be seen of it is seen by then. */
 const GONE_MS = 10_000;
 

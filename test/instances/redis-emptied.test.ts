@@ -11,7 +11,7 @@ import { resumeOf } from '../support/seat.ts';
 import type { Seat } from '../support/seat.ts';
 
 /** What an instance says of a Redis that is gone for a moment. */
-const LOSS = ['redis_lost', 'db_error', 'archive_failed', 'internal_error'];
+const LOSS = ['redis_lost', 'db_error', 'delivery_failed', 'archive_failed', 'internal_error'];
 
 /** What a participant of the library sees: the sequence that holds, and what it was told on the way. */
 class Reader {

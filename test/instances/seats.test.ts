@@ -5,7 +5,7 @@ import { codeOf } from '../support/stage.ts';
 
 const stores = stageStores();
 const stage = stageInstances(stores);
-const CONTESTS = 500;
+const CONTESTS = 150;
 
 describe('the last seat', () => {
   it(`contested ${CONTESTS} times on two instances goes to exactly one`, async () => {

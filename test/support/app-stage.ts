@@ -27,7 +27,7 @@ export const DETAILED: Omit<DetailedHealthOptions, 'health'> = {
   cacheType: 'memory',
   cache: () => Promise.resolve({ hits: 3, misses: 1, totalKeys: 2, memoryUsedBytes: 4096 }),
   storageDir: tmpdir(),
-  droppedLogLines: () => 0,
+  logger: { dropped: () => 0, droppedAt: () => null },
   stats: () => ({ sessions: 1, participants: 2, connections: 2, messages: 5 }),
   countUsers: () => Promise.resolve(0),
   countSetAside: () => Promise.resolve(0),

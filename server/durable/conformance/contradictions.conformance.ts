@@ -74,12 +74,12 @@ export function refusing(suite: Suite): void {
     const sessions = await Promise.all(count(20).map(() => stored(suite.store)));
     await Promise.all(
       sessions.map(async ({ session, host }) => {
-        for (const seq of count(5)) await suite.store.commit(messagesOnly(newMessage(session, host, seq, LONG)));
+        for (const seq of count(2)) await suite.store.commit(messagesOnly(newMessage(session, host, seq, LONG)));
       }),
     );
     for (const { session } of sessions) {
       const messages = await suite.store.readMessages(session.id, { afterSeq: 0, limit: 10 });
-      expect(messages.map(({ seq }) => seq)).toEqual(count(5));
+      expect(messages.map(({ seq }) => seq)).toEqual(count(2));
     }
   });
 }
