@@ -106,19 +106,21 @@ describe('two browsers', () => {
         '--disable-sync',
       ],
     });
+    data = await copyDataDirectory();
+    server = await spawnServer(data.dir);
   }, 60_000);
   afterAll(async () => {
     await browser.close();
+    if (server.isRunning()) await server.kill9();
+    await data.remove();
   });
   beforeEach(async () => {
-    data = await copyDataDirectory();
-    server = await spawnServer(data.dir);
     contexts = [];
+    // A test that failed may have left it dead.
+    if (!server.isRunning()) server = await spawnServer(data.dir);
   });
   afterEach(async () => {
     await Promise.all(contexts.map((context) => context.close()));
-    if (server.isRunning()) await server.kill9();
-    await data.remove();
   });
 
   async function person(name: string): Promise<Person> {

@@ -6,15 +6,19 @@ import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playw
 import { copyDataDirectory } from './support/data-directory.ts';
 import { startExample } from './support/example-process.ts';
 import type { RunningExample } from './support/example-process.ts';
+import { PagePool } from './support/page-pool.ts';
 import { startServer } from './support/server.ts';
 import { spawnServer } from './support/spawned-server.ts';
 import type { SpawnedServer } from './support/spawned-server.ts';
 
 const DEADLINE_MS = 20_000;
+const PHONE = devices['Pixel 5'];
 
 let browser: Browser;
 let data: Awaited<ReturnType<typeof copyDataDirectory>>;
 let server: SpawnedServer;
+let screens: PagePool;
+let phones: PagePool;
 let contexts: BrowserContext[] = [];
 const faults: string[] = [];
 
@@ -39,6 +43,8 @@ beforeAll(async () => {
       ],
     }),
   ]);
+  screens = new PagePool(browser, {});
+  phones = new PagePool(browser, PHONE);
 }, 60_000);
 afterAll(async () => {
   await browser.close();
@@ -46,15 +52,24 @@ afterAll(async () => {
   await data.remove();
 });
 afterEach(async () => {
-  await Promise.all(contexts.map((context) => context.close()));
+  await Promise.all([screens.takeBack(), phones.takeBack(), ...contexts.map((context) => context.close())]);
   contexts = [];
   expect(faults.splice(0)).toEqual([]);
 });
 
-async function openPage(options: BrowserContextOptions = {}): Promise<Page> {
+/** With options, in a browser profile that is no other test's. */
+async function openPage(options?: BrowserContextOptions): Promise<Page> {
+  if (options === undefined) return watched(await screens.take());
   const context = await browser.newContext(options);
   contexts.push(context);
-  const page = await context.newPage();
+  return watched(await context.newPage());
+}
+
+async function openPhone(): Promise<Page> {
+  return watched(await phones.take());
+}
+
+function watched(page: Page): Page {
   page.setDefaultTimeout(DEADLINE_MS);
   page.on('pageerror', (error) => faults.push(String(error)));
   page.on('console', (message) => {
@@ -202,10 +217,8 @@ describe('the remote control', () => {
     expect(await example.stop()).toEqual({ code: 0, leftOver: [] });
   });
 
-  const phoneOptions = devices['Pixel 5'];
-
   async function startScreen(
-    options: BrowserContextOptions = {},
+    options?: BrowserContextOptions,
     url = example.url,
   ): Promise<{ screen: Page; link: string }> {
     const screen = await openPage(options);
@@ -220,7 +233,7 @@ describe('the remote control', () => {
 
   it('moves the slides in order and the pointer, and loses nothing while screen or phone are reloaded', async () => {
     const { screen, link } = await startScreen();
-    const phone = await openPage(phoneOptions);
+    const phone = await openPhone();
     await phone.goto(link);
     await screen.getByText('Phone 1: connected').waitFor();
     await phone.getByText('Slide 1 of 5').waitFor();
@@ -257,7 +270,7 @@ describe('the remote control', () => {
 
   it('carries out what was pressed while the server was away for a moment, once and in order', async () => {
     const { screen, link } = await startScreen();
-    const phone = await openPage(phoneOptions);
+    const phone = await openPhone();
     await phone.goto(link);
     await phone.getByText('Slide 1 of 5').waitFor();
     await withoutServer(async () => {
@@ -272,7 +285,7 @@ describe('the remote control', () => {
 
   it('gives up on the phone what the server could not be told in time', async () => {
     const { screen, link } = await startScreen();
-    const phone = await openPage(phoneOptions);
+    const phone = await openPage(PHONE);
     await phone.clock.install();
     await phone.goto(link);
     await phone.getByText('Slide 1 of 5').waitFor();
@@ -294,8 +307,8 @@ describe('the remote control', () => {
     const ownServer = await startServer({ CORS_ORIGINS: '*' }, { now: () => Date.now() + lateMs });
     const ownExample = await startExample('remote-control', { tandemUrl: ownServer.url });
     try {
-      const { screen, link } = await startScreen({}, ownExample.url);
-      const phone = await openPage(phoneOptions);
+      const { screen, link } = await startScreen(undefined, ownExample.url);
+      const phone = await openPhone();
       await phone.goto(link);
       await phone.getByText('Slide 1 of 5').waitFor();
       await screen.goto('about:blank');
@@ -311,7 +324,7 @@ describe('the remote control', () => {
       await phone.getByText('left “Go to slide 1” out').waitFor();
       await shows(screen, 2);
     } finally {
-      await Promise.all(contexts.splice(0).map((context) => context.close()));
+      await Promise.all([screens.takeBack(), phones.takeBack()]);
       await ownExample.stop();
       await ownServer.stop();
     }
@@ -320,8 +333,8 @@ describe('the remote control', () => {
   it('has up to four phones, by a typed code too, and tells the fifth', async () => {
     const { screen, link } = await startScreen({ viewport: { width: 360, height: 740 }, colorScheme: 'dark' });
     const code = await screen.locator('#code').innerText();
-    const phones = await Promise.all([1, 2, 3, 4, 5].map(() => openPage(phoneOptions)));
-    for (const [index, phone] of phones.slice(0, 4).entries()) {
+    const hands = await Promise.all([1, 2, 3, 4, 5].map(openPhone));
+    for (const [index, phone] of hands.slice(0, 4).entries()) {
       await phone.goto(`${example.url}/phone/`);
       await phone.getByLabel('Code on the screen').fill(code);
       await phone.getByLabel('Your name, if you like').fill(`Person ${index}`);
@@ -330,8 +343,8 @@ describe('the remote control', () => {
       await expectNoSideways(phone);
     }
     await expectNoSideways(screen);
-    await phones[4]?.goto(link);
-    await phones[4]?.getByText('Four phones control this screen already.').waitFor();
+    await hands[4]?.goto(link);
+    await hands[4]?.getByText('Four phones control this screen already.').waitFor();
   }, 60_000);
 
   it('shows the link as a QR code that phones can read', async () => {

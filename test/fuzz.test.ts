@@ -4,7 +4,7 @@ import { Random, seedOfRun } from './support/random.ts';
 import { RawSocket } from './support/raw.ts';
 import { stageSpawnedServer } from './support/spawned-stage.ts';
 
-const PACKETS = 12_000;
+const PACKETS = 6_000;
 const seed = seedOfRun();
 
 /** Makes packets that are wrong in every way that came to mind, and now and then right ones. */
@@ -143,7 +143,7 @@ describe(`a fuzzer with seed ${seed}`, () => {
       }
       await fuzzed.close();
     }
-    expect(connections).toBeGreaterThanOrEqual(100);
+    expect(connections).toBeGreaterThanOrEqual(50);
     await guest.command('session:get', {});
     const heard = guest.frames.all.filter((frame) => frame.startsWith('42["message:new"')).length;
     expect({ seed, heard, running: stage.server.isRunning() }).toEqual({ seed, heard: said, running: true });

@@ -7,6 +7,7 @@ import { chromium } from 'playwright-core';
 import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from 'playwright-core';
 import { copyDataDirectory } from './data-directory.ts';
 import type { Environment } from './environment.ts';
+import { PagePool } from './page-pool.ts';
 import { spawnServer } from './spawned-server.ts';
 import type { SpawnedServer } from './spawned-server.ts';
 
@@ -140,27 +141,32 @@ export interface PageStage {
   /** Of the server that all tests of the file share. */
   readonly url: string;
   readonly server: SpawnedServer;
+  /** With options, be they none, in a browser profile that is no other test's. */
   visitor: (options?: BrowserContextOptions) => Promise<Visitor>;
   /** In another browser than the stage's own. */
   visitorOf: (browser: Browser) => Promise<Visitor>;
 }
 
-/** One server and one browser for the tests of a file. Every visitor must have had a page without faults. */
+/**
+ * One server and one browser for the tests of a file, whose pages are emptied after each test. Every visitor must have had
+ * a page without faults.
+ */
 export function stagePages(env: Environment = {}): PageStage {
   let data: Awaited<ReturnType<typeof copyDataDirectory>> | undefined;
   let server: SpawnedServer | undefined;
   let browser: Browser | undefined;
+  let pool: PagePool | undefined;
   let contexts: BrowserContext[] = [];
   let visitors: Visitor[] = [];
 
   beforeAll(async () => {
     if (!existsSync(pages)) throw new Error(`${pages} is missing: run "npm run build" before this test`);
     data = await copyDataDirectory();
-    server = await spawnServer(data.dir, env);
-    browser = await launchChromium();
+    [server, browser] = await Promise.all([spawnServer(data.dir, env), launchChromium()]);
+    pool = new PagePool(browser, { viewport: DESKTOP });
   }, 90_000);
   afterEach(async () => {
-    await Promise.all(contexts.map((context) => context.close()));
+    await Promise.all([pool?.takeBack(), ...contexts.map((context) => context.close())]);
     const faults = visitors.flatMap((visitor) => visitor.faults);
     contexts = [];
     visitors = [];
@@ -172,12 +178,15 @@ export function stagePages(env: Environment = {}): PageStage {
     await data?.remove();
   });
 
+  const visitorAt = (page: Page): Visitor => {
+    const visitor = new Visitor(page);
+    visitors.push(visitor);
+    return visitor;
+  };
   const visitorIn = async (where: Browser, options: BrowserContextOptions): Promise<Visitor> => {
     const context = await where.newContext({ viewport: DESKTOP, ...options });
     contexts.push(context);
-    const visitor = new Visitor(await context.newPage());
-    visitors.push(visitor);
-    return visitor;
+    return visitorAt(await context.newPage());
   };
   const running = (): SpawnedServer => {
     if (server === undefined) throw new Error('the stage has no server: beforeAll failed');
@@ -190,9 +199,9 @@ export function stagePages(env: Environment = {}): PageStage {
     get url() {
       return running().url;
     },
-    visitor: async (options = {}) => {
-      if (browser === undefined) throw new Error('the stage has no browser: beforeAll failed');
-      return visitorIn(browser, options);
+    visitor: async (options) => {
+      if (browser === undefined || pool === undefined) throw new Error('the stage has no browser: beforeAll failed');
+      return options === undefined ? visitorAt(await pool.take()) : visitorIn(browser, options);
     },
     visitorOf: (other) => visitorIn(other, {}),
   };

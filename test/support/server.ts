@@ -4,6 +4,7 @@ import { createServer } from '../../server/server.ts';
 import { copyDataDirectory, emptyDataDirectory } from './data-directory.ts';
 import { testEnvironment } from './environment.ts';
 import type { Environment } from './environment.ts';
+import { inHaste } from './hasty-wasm.ts';
 import { sharedStores } from './shared-stores.ts';
 
 export interface RunningServer {
@@ -44,7 +45,7 @@ export async function startServer(
       ...(watchesOverload ? {} : { isOverloaded: () => false }),
       stdout,
     });
-    const { port } = await server.start();
+    const { port } = await inHaste(() => server.start());
     return {
       port,
       url: `http://127.0.0.1:${port}`,

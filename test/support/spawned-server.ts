@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { within } from './deadline.ts';
 import { testEnvironment } from './environment.ts';
 import type { Environment } from './environment.ts';
+import { HASTY_WASM } from './hasty-wasm.ts';
 import { Mailbox } from './mailbox.ts';
 import { sharedStores } from './shared-stores.ts';
 
@@ -49,7 +50,7 @@ export interface SpawnedServer extends ServerProcess {
  */
 export function spawnProcess(dataDir: string, env: Environment = {}, main = entry): ServerProcess {
   if (!existsSync(main)) throw new Error(`${main} is missing: run "npm run build" before this test`);
-  const child = spawn(process.execPath, [main], {
+  const child = spawn(process.execPath, [HASTY_WASM, main], {
     // Elsewhere than the project, so that no .env of the developer's takes part.
     cwd: dataDir,
     // Temporary files lie in the test's own directory: what a killed process leaves behind goes with it.
