@@ -21,7 +21,7 @@ const LINES = [
   ...['server_started', 'server_stopped', 'drain_started', 'drain_phase', 'connection_opened', 'connection_closed'],
   ...['session_created', 'session_paired', 'session_resumed', 'session_closed', 'message_sent', 'email_sent'],
   ...['auth_failed', 'token_revoked', 'rate_limit_exceeded', 'security_event', 'db_recovered', 'internal_error'],
-  ...['redis_lost', 'redis_recovered'],
+  ...['redis_lost', 'redis_recovered', 'delivery_failed', 'delivery_recovered'],
 ];
 
 const stores = stageStores();

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { problemOf, stageApp } from '../../test/support/app-stage.ts';
+import { eventually } from '../../test/support/eventually.ts';
 
 const stage = stageApp();
 
@@ -188,7 +189,7 @@ describe('bad requests', () => {
       const problem = await problemOf(response);
       expect(problem).toMatchObject({ code: 'INTERNAL', requestId: 'trace-1' });
       expect(JSON.stringify(problem)).not.toContain('SECRET');
-      const line = JSON.parse(stage.logged) as Record<string, unknown>;
+      const line = await eventually(async () => Promise.resolve(JSON.parse(stage.logged) as Record<string, unknown>));
       expect(line).toMatchObject({
         event: 'internal_error',
         level: 'error',
