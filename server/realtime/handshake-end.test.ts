@@ -6,7 +6,9 @@ it.each(Object.entries(CLOSINGS))(
   'a handshake that %s ended may be tried again where a connection would',
   (reason, { reconnect }) => {
     const { code } = endedWhileShakingHands(reason as ClosingReason); // The table has no others.
-    expect(code).toBe(reconnect ? 'UNAVAILABLE' : 'RESUME_REJECTED');
+    // Whose login ended may come back to the seat after signing in.
+    const ended = reason === 'revoked' ? 'UNAUTHENTICATED' : 'RESUME_REJECTED';
+    expect(code).toBe(reconnect ? 'UNAVAILABLE' : ended);
   },
 );
 

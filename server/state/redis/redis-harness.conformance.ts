@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { eventually } from '../../../test/support/eventually.ts';
 import { Recorder } from '../memory/recorder.conformance.ts';
 import { createArchiver, type Archiver } from '../../jobs/archiver.ts';
 import { releaseSeats } from '../../sessions/instance-seats.ts';
@@ -37,8 +38,17 @@ export class RedisHarness implements Harness {
   }
 
   static async open(server: RedisOptions, options: HarnessOptions): Promise<RedisHarness> {
-    const redis = createRedis(server);
-    await redis.start();
+    // A busy machine may take longer over six connections than a server would wait; that is not what is tried here.
+    const redis = await eventually(async () => {
+      const created = createRedis(server);
+      try {
+        await created.start();
+      } catch (error) {
+        await created.close();
+        throw error;
+      }
+      return created;
+    });
     const harness = new RedisHarness(options, redis);
     await harness.state.start();
     return harness;
