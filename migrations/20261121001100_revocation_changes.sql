@@ -106,7 +106,9 @@ as $$
 declare
   ended uuid[];
 begin
-  -- In one order: two calls can't wait for each other.
+  -- The user before the logins, as whoever deletes the account has it, and those in one order: two calls can't wait for each
+  -- other.
+  perform 1 from users u where u.id = owner for key share;
   perform 1 from logins l
   where l.user_id = owner and l.ended_at is null and l.id is distinct from keep
     and case when chosen is null then l.created_at <= to_timestamp(moment / 1000.0) else l.id = any (chosen) end

@@ -81,39 +81,6 @@ begin
 end
 $$;
 
--- As before, in that order.
-create or replace function end_logins(
-  owner uuid, chosen uuid[], keep uuid, reason text, moment bigint, revoked_until bigint
-) returns setof uuid
-language plpgsql
-set lock_timeout = '1500ms'
-as $$
-declare
-  ended uuid[];
-begin
-  perform 1 from users u where u.id = owner for key share;
-  -- In one order: two calls can't wait for each other.
-  perform 1 from logins l
-  where l.user_id = owner and l.ended_at is null and l.id is distinct from keep
-    and case when chosen is null then l.created_at <= to_timestamp(moment / 1000.0) else l.id = any (chosen) end
-  order by l.id
-  for no key update;
-  with gone as (
-    update logins l set ended_at = to_timestamp(moment / 1000.0), end_reason = reason
-    where l.user_id = owner and l.ended_at is null and l.id is distinct from keep
-    and case when chosen is null then l.created_at <= to_timestamp(moment / 1000.0) else l.id = any (chosen) end
-    returning l.id
-  )
-  select array_agg(gone.id) into ended from gone;
-  if ended is not null then
-    perform revoke_tokens((
-      select json_agg(json_build_object('kind', 'login', 'subject', e, 'expires_at', revoked_until)) from unnest(ended) e
-    ));
-  end if;
-  return query select unnest(ended);
-end
-$$;
-
 -- What 20261121001000 did for all functions, for these: a function that is replaced loses its path.
 do $$
 declare
@@ -136,7 +103,7 @@ begin
   for signature in
     select p.oid::regprocedure::text from pg_proc p
     where p.pronamespace = format('%I', here)::regnamespace
-      and p.proname = any (array['settle_mails', 'refresh_login', 'end_logins'])
+      and p.proname = any (array['settle_mails', 'refresh_login'])
   loop
     execute format('alter function %s set search_path = %I, pg_temp', signature, here);
     execute format('revoke execute on function %s from public', signature);
