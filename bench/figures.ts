@@ -42,8 +42,17 @@ export function milliseconds(value: number): string {
   return `${rounded(value)} ms`;
 }
 
-/** Upper median: of an even number of values the larger of the two in the middle. */
+/** Of an even number of values the mean of the two in the middle. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? NaN;
+  const [below = NaN, above = NaN] = [sorted[Math.ceil(sorted.length / 2) - 1], sorted[Math.floor(sorted.length / 2)]];
+  return (below + above) / 2;
+}
+
+/** What the middle of some rounds is worth: it stands beside the least and the most of them. */
+export function spreadText(values: readonly number[], unit: string): string {
+  const sorted = [...values].sort((a, b) => a - b);
+  const [least = NaN, most = NaN] = [sorted[0], sorted.at(-1)];
+  const text = (value: number): string => (value < 0 ? `-${rounded(-value)}` : rounded(value));
+  return `median ${text(median(values))}, ${text(least)} to ${text(most)} ${unit}`;
 }

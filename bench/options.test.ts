@@ -1,19 +1,21 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
-import { parseOptions, SCENARIO_NAMES } from './options.ts';
+import { parseOptions, SCENARIO_NAMES, SHORT_SCENARIOS } from './options.ts';
 
 /** Any file that exists: the server may not be built where unit tests run. */
 const BUILT = ['--server', fileURLToPath(import.meta.url)];
 
 describe('parseOptions', () => {
-  it('runs every scenario as it is defined when nothing is asked', () => {
+  it('runs a short selection as it is defined when nothing is asked', () => {
     expect(parseOptions(BUILT)).toMatchObject({
-      scenarios: SCENARIO_NAMES,
+      scenarios: SHORT_SCENARIOS,
       durationMs: 10_000,
       pairs: null,
       ratePerSecond: null,
       sessions: null,
       messages: null,
+      rounds: null,
+      appendfsync: 'everysec',
       format: 'text',
     });
   });
@@ -21,6 +23,16 @@ describe('parseOptions', () => {
   it('takes scenarios and numbers', () => {
     const options = parseOptions([...BUILT, 'open500', '--duration', '2.5', '--pairs', '3', '--rate', '40']);
     expect(options).toMatchObject({ scenarios: ['open500'], durationMs: 2_500, pairs: 3, ratePerSecond: 40 });
+  });
+
+  it('runs everything when all is asked', () => {
+    expect(parseOptions([...BUILT, 'all']).scenarios).toEqual(SCENARIO_NAMES);
+  });
+
+  it('takes rounds, and how often the Redis of the contenders reaches its disk', () => {
+    const options = parseOptions([...BUILT, 'peers', '--rounds', '6', '--appendfsync', 'always']);
+    expect(options).toMatchObject({ rounds: 6, appendfsync: 'always' });
+    expect(() => parseOptions([...BUILT, 'peers', '--appendfsync', 'sometimes'])).toThrow(/everysec, always, no/);
   });
 
   it('takes the size of an archive and the format of the figures', () => {

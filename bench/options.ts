@@ -17,10 +17,23 @@ export const SCENARIO_NAMES = [
   'timing',
   'observability',
   'drain',
+  'peers',
+  'latency',
+  'overload',
+  'together',
+  'seats',
+  'resumes',
+  'growth',
+  'redis',
 ] as const;
+export type ScenarioName = (typeof SCENARIO_NAMES)[number];
+/** What is run when nothing is named: the figures that a change of the hot path moves, in less than five minutes. */
+export const SHORT_SCENARIOS: readonly ScenarioName[] = ['fifty', 'peers', 'latency', 'redis'];
+const ALL = 'all';
+export const FSYNCS = ['everysec', 'always', 'no'] as const;
+export type Fsync = (typeof FSYNCS)[number];
 export const FORMATS = ['text', 'markdown', 'json'] as const;
 export type Format = (typeof FORMATS)[number];
-export type ScenarioName = (typeof SCENARIO_NAMES)[number];
 
 /** They measure parts of the server, run from the source. */
 const WITHOUT_SERVER: readonly ScenarioName[] = ['history', 'archive', 'tokens'];
@@ -33,12 +46,15 @@ export interface Options {
   ratePerSecond: number | null;
   sessions: number | null;
   messages: number | null;
+  rounds: number | null;
+  /** How often the Redis of the contenders forces its log of writes to the disk. */
+  appendfsync: Fsync;
   format: Format;
   /** JavaScript file of the built server. */
   serverScript: string;
 }
 
-export const USAGE = `usage: npm run bench -- [${SCENARIO_NAMES.join(' | ')}] [--duration <s>] [--pairs <n>] [--rate <n>] [--sessions <n>] [--messages <n>] [--format ${FORMATS.join(' | ')}] [--server <file>]`;
+export const USAGE = `usage: npm run bench -- [${ALL} | ${SCENARIO_NAMES.join(' | ')}] [--duration <s>] [--pairs <n>] [--rate <n>] [--sessions <n>] [--messages <n>] [--rounds <n>] [--appendfsync ${FSYNCS.join(' | ')}] [--format ${FORMATS.join(' | ')}] [--server <file>]`;
 
 const BUILT_SERVER = fileURLToPath(new URL('../dist/server/main.js', import.meta.url));
 
@@ -49,7 +65,7 @@ export class UsageError extends Error {}
 export function parseOptions(args: readonly string[]): Options {
   const { values, positionals } = parseWords(args);
   const serverScript = values.server === undefined ? BUILT_SERVER : resolve(values.server);
-  const scenarios = positionals.length === 0 ? SCENARIO_NAMES : positionals.map(scenarioName);
+  const scenarios = scenariosOf(positionals);
   if (scenarios.some((name) => !WITHOUT_SERVER.includes(name)) && !existsSync(serverScript)) {
     throw new UsageError(`expected the built server at ${serverScript}: npm run build`);
   }
@@ -60,9 +76,16 @@ export function parseOptions(args: readonly string[]): Options {
     ratePerSecond: values.rate === undefined ? null : positive('--rate', values.rate),
     sessions: values.sessions === undefined ? null : whole('--sessions', values.sessions),
     messages: values.messages === undefined ? null : whole('--messages', values.messages),
+    rounds: values.rounds === undefined ? null : whole('--rounds', values.rounds),
+    appendfsync: fsyncName(values.appendfsync),
     format: formatName(values.format),
     serverScript,
   };
+}
+
+function scenariosOf(words: readonly string[]): readonly ScenarioName[] {
+  if (words.length === 0) return SHORT_SCENARIOS;
+  return words.includes(ALL) ? SCENARIO_NAMES : words.map(scenarioName);
 }
 
 function parseWords(args: readonly string[]) {
@@ -76,6 +99,8 @@ function parseWords(args: readonly string[]) {
         rate: { type: 'string' },
         sessions: { type: 'string' },
         messages: { type: 'string' },
+        rounds: { type: 'string' },
+        appendfsync: { type: 'string', default: 'everysec' },
         format: { type: 'string', default: 'text' },
         server: { type: 'string' },
       },
@@ -87,8 +112,15 @@ function parseWords(args: readonly string[]) {
 
 function scenarioName(word: string): ScenarioName {
   const name = SCENARIO_NAMES.find((known) => known === word);
-  if (name === undefined) throw new UsageError(`expected a scenario (${SCENARIO_NAMES.join(', ')}), got ${word}`);
+  if (name === undefined)
+    throw new UsageError(`expected a scenario (${[ALL, ...SCENARIO_NAMES].join(', ')}), got ${word}`);
   return name;
+}
+
+function fsyncName(word: string): Fsync {
+  const fsync = FSYNCS.find((known) => known === word);
+  if (fsync === undefined) throw new UsageError(`expected ${FSYNCS.join(', ')} for --appendfsync, got ${word}`);
+  return fsync;
 }
 
 function formatName(word: string): Format {

@@ -28,3 +28,13 @@ it('a report is columns, a table of Markdown or a line of JSON, each with its no
   expect(json).toHaveLength(1);
   expect(JSON.parse(json?.[0] ?? '')).toEqual({ scenario: 'history', machine: '2 cores', ...report });
 });
+
+it('what is compared stands in columns side by side, before the figures', () => {
+  const comparison = { columns: ['Tandem', 'a relay'], rows: [{ name: 'CPU', cells: ['70 us', '100 us'] }] };
+  const [text, markdown, json] = (['text', 'markdown', 'json'] as const).map((format) =>
+    formatReport(format, 'peers', '2 cores', { ...report, comparison }),
+  );
+  expect(text).toContain('history: small\n       Tandem  a relay\n  CPU  70 us   100 us\n  page');
+  expect(markdown).toContain('|  | Tandem | a relay |\n|---|---|---|\n| CPU | 70 us | 100 us |\n\n| figure');
+  expect(JSON.parse(json ?? '')).toMatchObject({ comparison });
+});

@@ -9,10 +9,18 @@ import { runDrainScenario } from './scenarios/drain.ts';
 import { runHistoryScenario } from './scenarios/history.ts';
 import { runLoginsScenario } from './scenarios/logins.ts';
 import { runObservabilityScenario } from './scenarios/observability.ts';
+import { runPeersScenario } from './scenarios/peers.ts';
 import { runRelayScenario } from './scenarios/relay.ts';
 import { runStartScenario } from './scenarios/start.ts';
 import { runTimingScenario } from './scenarios/timing.ts';
 import { runTokensScenario } from './scenarios/tokens.ts';
+import { runLatencyScenario } from './scenarios/latency.ts';
+import { runOverloadScenario } from './scenarios/overload.ts';
+import { runTogetherScenario } from './scenarios/together.ts';
+import { runSeatsScenario } from './scenarios/seats.ts';
+import { runResumesScenario } from './scenarios/resumes.ts';
+import { runGrowthScenario } from './scenarios/growth.ts';
+import { runRedisScenario } from './scenarios/redis.ts';
 import { Workspace } from './workspace.ts';
 
 await main();
@@ -76,5 +84,21 @@ function runScenario(name: ScenarioName, options: Options, workspace: Workspace)
       return runObservabilityScenario(options, workspace);
     case 'drain':
       return runDrainScenario(options, workspace);
+    case 'peers':
+      return runPeersScenario(options, workspace);
+    case 'redis':
+      return runRedisScenario(options, workspace);
+    case 'growth':
+      return runGrowthScenario(options, workspace);
+    case 'resumes':
+      return runResumesScenario(options, workspace);
+    case 'seats':
+      return runSeatsScenario(options, workspace);
+    case 'together':
+      return runTogetherScenario(options, workspace);
+    case 'overload':
+      return runOverloadScenario(options, workspace);
+    case 'latency':
+      return runLatencyScenario(options, workspace);
   }
 }

@@ -19,6 +19,8 @@ export interface ServerCommand {
   readyPath: string | null;
   /** Gives up the start. A server that runs is ended by its `stop` alone. */
   signal: AbortSignal;
+  /** The processors that it may use, as `taskset` takes them; all unless given. */
+  cpus?: string | null;
 }
 
 export interface RunningServer {
@@ -38,7 +40,10 @@ export interface RunningServer {
 /** Starts a server on a free port; the port comes from its JSON log line `server_started` on stdout. */
 export async function startServer(command: ServerCommand): Promise<RunningServer> {
   const startedAt = performance.now();
-  const child = spawn(process.execPath, [command.script], {
+  const { cpus = null } = command;
+  // taskset becomes the program that it starts, so the process is the server's from the beginning.
+  const [program, ...first] = cpus === null ? [process.execPath] : ['taskset', '-c', cpus, process.execPath];
+  const child = spawn(program, [...first, command.script], {
     cwd: command.cwd,
     env: command.env,
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startServer, type RunningServer } from './server-process.ts';
 
-const RELAY_SCRIPT = fileURLToPath(new URL('./relay-server.js', import.meta.url));
+const RELAY_SCRIPT = fileURLToPath(new URL('./peers/alone.js', import.meta.url));
 
 /** Limits of the kind that a load exhausts at once. They are off: the subject is the speed of a message, not a refusal. */
 const LIMITS_OFF = {

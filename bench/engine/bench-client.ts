@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-import { WebSocket } from 'ws';
 import {
   commandFrame,
   errorOf,
@@ -11,6 +9,7 @@ import {
   sendFrame,
   type Delivery,
 } from './frames.ts';
+import { WebSocket } from './web-socket.ts';
 
 const CONNECT_DEADLINE_MS = 10_000;
 const ANSWER_DEADLINE_MS = 10_000;
@@ -38,41 +37,38 @@ export class BenchClient {
   readonly #answers = new Map<number, (answer: unknown) => void>();
   readonly #events = new Map<string, (payload: unknown) => void>();
   #nextAckId = 0;
-  #closingReason = 'no reason given';
+  #closingReason: string | null = null;
   #isClosing = false;
 
-  private constructor(socket: WebSocket, { auth = {}, onEvent = ignore, onDelivery = ignore }: ConnectOptions) {
-    this.#socket = socket;
+  #onClosed: () => void = ignore;
+
+  private constructor(address: string, { auth = {}, onEvent = ignore, onDelivery = ignore }: ConnectOptions) {
+    this.#socket = new WebSocket(address, '/socket.io/?EIO=4&transport=websocket', {
+      onText: (frame) => this.#read(frame),
+      onClose: (reason) => {
+        this.#onClosed();
+        if (!this.#isClosing) this.onLost(this.#closingReason ?? reason ?? 'no reason given');
+      },
+    });
     this.#auth = auth;
     this.#onEvent = onEvent;
     this.onDelivery = onDelivery;
-    socket.on('message', (data: Buffer) => this.#read(data.toString('utf8')));
-    socket.on('close', () => {
-      if (!this.#isClosing) this.onLost(this.#closingReason);
-    });
-    // Every error is followed by 'close', which is what counts.
-    socket.on('error', (error) => (this.#closingReason = error.message));
   }
 
   /** Connects to the root namespace. `address` is `host:port`. */
   static async connect(address: string, options: ConnectOptions = {}): Promise<BenchClient> {
-    const socket = new WebSocket(`ws://${address}/socket.io/?EIO=4&transport=websocket`, {
-      perMessageDeflate: false,
-      skipUTF8Validation: true,
-      handshakeTimeout: CONNECT_DEADLINE_MS,
-    });
-    const client = new BenchClient(socket, options);
+    const client = new BenchClient(address, options);
     try {
       await client.#connected();
     } catch (cause) {
-      socket.terminate();
+      client.#socket.terminate();
       throw new Error(`no connection to ${address}`, { cause });
     }
     return client;
   }
 
   get isOpen(): boolean {
-    return this.#socket.readyState === WebSocket.OPEN;
+    return this.#socket.isOpen;
   }
 
   /** Sends any command and gives its result; rejects with the error's code. Not for the hot path. */
@@ -102,8 +98,8 @@ export class BenchClient {
 
   async close(): Promise<void> {
     this.#isClosing = true;
-    if (this.#socket.readyState === WebSocket.CLOSED) return;
-    const closed = once(this.#socket, 'close');
+    if (this.#socket.isClosed) return;
+    const closed = new Promise<void>((resolve) => (this.#onClosed = resolve));
     this.#socket.close();
     await closed;
   }

@@ -6,10 +6,18 @@ export const planSchema = z.strictObject({
   address: z.string(),
   /** Of the server that B of each pair connects to, when it is another one. */
   receiverAddress: z.string().optional(),
+  /** Of all servers, when there are more than two: A of each pair is on the next one in turn, B on the one behind it. */
+  addresses: z.array(z.string()).optional(),
   /** Process whose CPU and memory are read, when it runs on this machine. */
   serverPid: z.int().positive(),
+  /** More processes to look at, in groups; those that a process has started belong to it. */
+  watched: z.record(z.string(), z.array(z.int().positive())).optional(),
   loop: z.discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('closed') }),
+    z.strictObject({
+      kind: z.literal('closed'),
+      /** What a pair waits for before it sends the next; the ack unless given. */
+      awaits: z.enum(['ack', 'delivery']).optional(),
+    }),
     z.strictObject({ kind: z.literal('open'), ratePerSecond: z.number().positive() }),
   ]),
   pairs: z.int().positive(),
@@ -55,6 +63,8 @@ export const resultSchema = z.object({
     /** Largest resident memory since the process began. */
     peakBytes: z.number().nullable(),
   }),
+  /** Of each group of `watched`, within the window. */
+  watched: z.record(z.string(), z.object({ cpuSeconds: z.number().nullable(), peakBytes: z.number().nullable() })),
   /** Cores that the generator itself kept busy: near 1 it, and not the server, is what was measured. */
   generatorCores: z.number(),
 });

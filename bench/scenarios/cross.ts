@@ -5,6 +5,7 @@ import { cpuSecondsOf } from '../engine/process-usage.ts';
 import { milliseconds, percentiles, rounded, tallyText, type Figure } from '../figures.ts';
 import { generate } from '../generator-process.ts';
 import type { Options } from '../options.ts';
+import { callsOf, callsSince, callsText, PUBLISH_CALLS, SCRIPT_CALLS, sumOfCalls, type Calls } from '../redis-calls.ts';
 import type { Report } from '../report.ts';
 import type { RunningServer } from '../server-process.ts';
 import { startInstance, startStores } from '../stores.ts';
@@ -16,16 +17,12 @@ const TARGET_P99_MS = 15;
 const WARMUP_MS = 2_000;
 const BODY_BYTES = 100;
 const SETTLE_DEADLINE_MS = 10_000;
-/** What scripts are called by: each is one round trip, whatever the script does inside. */
-const SCRIPT_CALLS = ['evalsha', 'eval', 'evalsha_ro', 'eval_ro', 'fcall', 'fcall_ro'];
-const PUBLISH_CALLS = ['publish', 'spublish'];
 
 /** What two servers and their Redis did for all messages of a run, the warm-up included. */
 interface Usage {
   readonly serverCpuSeconds: number | null;
   readonly redisCpuSeconds: number | null;
-  /** Calls by the name of the command; `INFO` counts those inside of scripts too. */
-  readonly calls: ReadonlyMap<string, number>;
+  readonly calls: Calls;
 }
 
 /** Pairs whose A is on one server and whose B is on another, over one Redis (AOF always) and one Postgres. */
@@ -72,16 +69,11 @@ export async function runCrossScenario(options: Options, workspace: Workspace): 
 }
 
 async function usageOf(servers: readonly RunningServer[], redis: RedisServer): Promise<Usage> {
-  const text = String(await redis.command('INFO', 'commandstats'));
-  const calls = [...text.matchAll(/^cmdstat_(\S+?):calls=(\d+)/gm)].map(([, name = '', count]): [string, number] => [
-    name,
-    Number(count),
-  ]);
   const cpu = servers.map(({ pid }) => cpuSecondsOf(pid));
   return {
     serverCpuSeconds: cpu.reduce((sum, seconds) => (sum === null || seconds === null ? null : sum + seconds), 0),
     redisCpuSeconds: cpuSecondsOf(redis.pid),
-    calls: new Map(calls),
+    calls: await callsOf(redis),
   };
 }
 
@@ -91,15 +83,14 @@ function difference(before: Usage, after: Usage): Usage {
   return {
     serverCpuSeconds: since(before.serverCpuSeconds, after.serverCpuSeconds),
     redisCpuSeconds: since(before.redisCpuSeconds, after.redisCpuSeconds),
-    calls: new Map([...after.calls].map(([name, count]) => [name, count - (before.calls.get(name) ?? 0)])),
+    calls: callsSince(before.calls, after.calls),
   };
 }
 
 function figuresOf(result: LoadResult, usage: Usage, isTarget: boolean): Figure[] {
   const { perSecond, latencyMs, counts } = result;
   const { acknowledged } = counts;
-  const perMessage = (names: readonly string[]): number =>
-    names.reduce((sum, name) => sum + (usage.calls.get(name) ?? 0), 0) / acknowledged;
+  const perMessage = (names: readonly string[]): number => sumOfCalls(usage.calls, names) / acknowledged;
   const faults = counts.lost + counts.doubled + counts.reordered + counts.phantom + counts.unanswered;
   const p99 = latencyMs.delivery?.p99 ?? Infinity;
   const scripts = perMessage(SCRIPT_CALLS);
@@ -136,12 +127,6 @@ function figuresOf(result: LoadResult, usage: Usage, isTarget: boolean): Figure[
     },
     { name: 'errors', value: tallyText(result.errors) },
   ];
-}
-
-/** The commands that messages cost, the most frequent first; what is below one in a hundred messages is left out. */
-function callsText(calls: ReadonlyMap<string, number>, messages: number): string {
-  const frequent = [...calls].filter(([, count]) => count / messages >= 0.01).sort(([, a], [, b]) => b - a);
-  return frequent.map(([name, count]) => `${name} ${(count / messages).toFixed(2)}`).join(', ');
 }
 
 function microseconds(seconds: number | null, messages: number): string {

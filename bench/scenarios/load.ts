@@ -44,6 +44,7 @@ export function measure(
   server: RunningServer,
   durationMs: number,
   signal: AbortSignal,
+  warmupMs = WARMUP_MS,
 ): Promise<LoadResult> {
   const plan: Plan = {
     address: server.address,
@@ -51,7 +52,7 @@ export function measure(
     loop: shape.loop,
     pairs: shape.pairs,
     durationMs,
-    warmupMs: WARMUP_MS,
+    warmupMs,
     bodyBytes: BODY_BYTES,
     settleDeadlineMs: SETTLE_DEADLINE_MS,
   };

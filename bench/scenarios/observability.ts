@@ -3,7 +3,7 @@ import { Closers } from '../closers.ts';
 import { startCollector } from '../observability/collector.ts';
 import { scrapeEachSecond } from '../observability/scraper.ts';
 import { silenceMetrics } from '../observability/silent-build.ts';
-import { median, milliseconds, rounded, type Figure } from '../figures.ts';
+import { median, milliseconds, spreadText, type Figure } from '../figures.ts';
 import type { LoadResult } from '../engine/plan.ts';
 import type { Options } from '../options.ts';
 import type { Report } from '../report.ts';
@@ -14,9 +14,13 @@ import { adjusted, measure, titleOf, type LoadShape } from './load.ts';
 
 const TALK: LoadShape = { name: 'observability', loop: { kind: 'open', ratePerSecond: 1000 }, pairs: 50 };
 /** Two processes of one build differ by some percent for as long as they live: so there are several of each. */
-const LIVES = 3;
+const LIVES = 2;
 /** In turn, so that a change of the machine's mood meets all. The first warms them up. */
 const ROUNDS = 3;
+/** Of `--duration`: the figure is a ratio of rounds side by side, and many short ones tell it better than few long ones. */
+const SHARE_OF_DURATION = 0.25;
+/** Processes live through all rounds, so only the first of them needs much of it. */
+const WARMUP_MS = 500;
 const TARGET_PERCENT = 5;
 const TRACED_SHARE = '0.01';
 
@@ -36,7 +40,7 @@ interface Variant {
 /** CPU per message of a server that is observed, against one that is not, under the same load, in the same run. */
 export async function runObservabilityScenario(options: Options, workspace: Workspace): Promise<Report> {
   const shape = adjusted(TALK, options);
-  const windowMs = options.durationMs / 2;
+  const windowMs = options.durationMs * SHARE_OF_DURATION;
   const silent = await silenceMetrics(options.serverScript, workspace.newDataDirectory());
   const variants = variantsOf(options.serverScript, silent, workspace);
   const results = new Map<string, LoadResult[]>(variants.map(({ name }) => [name, []]));
@@ -52,7 +56,7 @@ export async function runObservabilityScenario(options: Options, workspace: Work
           const { server, startWatching } = watched.get(name) ?? missing(name);
           const stopWatching = startWatching();
           try {
-            const result = await measure(shape, server, windowMs, workspace.signal);
+            const result = await measure(shape, server, windowMs, workspace.signal, WARMUP_MS);
             if (round >= 0) results.get(name)?.push(result);
           } finally {
             await stopWatching();
@@ -85,13 +89,6 @@ function variantsOf(script: string, silent: string, workspace: Workspace): Varia
     { name: 'off', start: startOff },
     // Nothing but chance makes it differ from the first: so much is the figure of any other worth.
     { name: 'off again', isJudged: false, start: startOff },
-    {
-      name: 'logs and metrics',
-      start: async (closers) => {
-        const server = await overStores(closers, script, files());
-        return { server, startWatching: () => scrapeEachSecond(server.address) };
-      },
-    },
     {
       name: `logs, metrics, traces of ${TRACED_SHARE}`,
       start: async (closers) => {
@@ -141,13 +138,6 @@ function figuresOf(
 /** NaN without a measurement, which no target is reached by. */
 function microsOf(round: LoadResult | undefined): number {
   return round?.server.cpuMicrosPerMessage ?? NaN;
-}
-
-function spreadText(values: readonly number[], unit: string): string {
-  const sorted = [...values].sort((a, b) => a - b);
-  const [least = NaN, most = NaN] = [sorted[0], sorted.at(-1)];
-  const text = (value: number): string => (value < 0 ? `-${rounded(-value)}` : rounded(value));
-  return `median ${text(median(values))}, ${text(least)} to ${text(most)} ${unit}`;
 }
 
 function p99Text({ latencyMs }: LoadResult): string {

@@ -1,0 +1,4 @@
+/** Socket.IO alone: one process, nothing shared. */
+import { startRelay } from './relay.js';
+
+startRelay({});
