@@ -7,17 +7,17 @@
  *   dist/migrations              as in migrations/
  *   dist/server/state/redis/scripts   the Lua scripts
  *   dist/server/auth/common-passwords.txt   passwords that nobody may have
- *   dist/web                     index.html, favicon.svg, docs/; names in assets/ carry a hash of their content, so that
- *                                they can be cached for ever; client/ holds the library for pages of any origin.
- *                                What compresses lies there as .br and .gz too
+ *   dist/web                     index.html, console.html, favicon.svg, docs/; names in assets/ carry a hash of their
+ *                                content, so that they can be cached for ever; client/ holds the library for pages of
+ *                                any origin. What compresses lies there as .br and .gz too
  *   dist/client                  the package @tandem/client
  */
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { build } from 'esbuild';
 import { buildClient } from './build-client.js';
+import { buildDocs } from './build-docs.js';
 import { compressFiles } from './compress.js';
-import { renderDocs } from './render-docs.js';
 import { runTsc } from './run-tsc.js';
 
 const root = path.dirname(import.meta.dirname);
@@ -32,13 +32,14 @@ try {
   await rm(dist, { recursive: true, force: true });
   await mkdir(web, { recursive: true });
   // Together, and all to their end: one that fails early must not leave another writing into dist/.
+  const compiled = runTsc('tsconfig.build.json');
   const parts = await Promise.allSettled([
     buildClient({ dist, browsers: BROWSERS }),
-    runTsc('tsconfig.build.json'),
+    compiled,
     copyMigrations(),
     copyRedisScripts(),
     copyPasswords(),
-    buildPages(),
+    buildPages(compiled),
   ]);
   const faults = parts.flatMap((part) => (part.status === 'rejected' ? [messageOf(part.reason)] : []));
   if (faults.length > 0) throw new Error(faults.join('\n'));
@@ -67,13 +68,21 @@ async function copyRedisScripts() {
   await cp(path.join(root, scripts), path.join(dist, scripts), { recursive: true });
 }
 
-async function buildPages() {
+/** @param {Promise<unknown>} compiled */
+async function buildPages(compiled) {
   const assets = await bundle();
   const page = await source('index.html');
   await writeFile(path.join(web, 'index.html'), withAssets(page, 'index.html', assets, ['/app.js', '/app.css']));
+  const operators = withAssets(await source('console.html'), 'console.html', assets, ['/console.js', '/console.css']);
+  await writeFile(path.join(web, 'console.html'), operators);
   await cp(path.join(root, 'web', 'favicon.svg'), path.join(web, 'favicon.svg'));
   const template = withAssets(await source('docs.html'), 'docs.html', assets, ['/docs.css']);
-  await renderDocs({ from: path.join(root, 'docs'), to: path.join(web, 'docs'), template });
+  // The references are made from what the compiler made; why it failed is told by it.
+  const isCompiled = await compiled.then(
+    () => true,
+    () => false,
+  );
+  if (isCompiled) await buildDocs({ root, to: path.join(web, 'docs'), template });
 }
 
 /**
@@ -87,6 +96,8 @@ async function bundle() {
       { in: 'web/main.ts', out: 'app' },
       { in: 'web/styles.css', out: 'app' },
       { in: 'web/docs.css', out: 'docs' },
+      { in: 'web/console/main.ts', out: 'console' },
+      { in: 'web/console.css', out: 'console' },
     ],
     outdir: path.join(web, 'assets'),
     entryNames: '[name]-[hash]',
@@ -101,7 +112,7 @@ async function bundle() {
   });
   const addresses = new Map();
   for (const file of Object.keys(metafile.outputs)) {
-    const match = /assets\/((app|docs)-[A-Z0-9]+\.(js|css))$/.exec(file);
+    const match = /assets\/((app|console|docs)-[A-Z0-9]+\.(js|css))$/.exec(file);
     if (match !== null) addresses.set(`/${match[2]}.${match[3]}`, `/assets/${match[1]}`);
   }
   return addresses;

@@ -16,7 +16,7 @@ import { spawnServer } from './support/spawned-server.ts';
 import type { SpawnedServer } from './support/spawned-server.ts';
 
 const docs = readFileSync(path.join(import.meta.dirname, '../docs/client.md'), 'utf8');
-const [, example = ''] = /^## Accounts$.*?^```js\n(.*?)^```$/ms.exec(docs) ?? [];
+const [, example = ''] = /^## Accounts$.*?^```js run-by=accounts\n(.*?)^```$/ms.exec(docs) ?? [];
 const ADDRESS = 'http://127.0.0.1:3001';
 const SLEEP_MS = 20 * 60_000;
 

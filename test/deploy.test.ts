@@ -172,7 +172,8 @@ describe('docker-compose.yml', () => {
   });
 
   it('adds the secrets that are missing to a .env without an end of its last line, and no others', () => {
-    const [, lines = ''] = /^```sh\n(umask 077\n.*?\n)docker compose/ms.exec(read('docs/deployment.md')) ?? [];
+    const [, lines = ''] =
+      /^```sh run-by=deploy\n(umask 077\n.*?\n)docker compose/ms.exec(read('docs/deployment.md')) ?? [];
     const here = mkdtempSync(path.join(dir, 'env-'));
     const names = 'ADMIN_TOKEN METRICS_TOKEN POSTGRES_PASSWORD REDIS_ACL_PASSWORD GRAFANA_ADMIN_PASSWORD'.split(' ');
     for (const before of ['JWT_SECRET=kept', 'JWT_SECRET=kept\n']) {

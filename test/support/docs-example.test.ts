@@ -12,7 +12,8 @@ import { spawnServer } from './spawned-server.ts';
 import type { SpawnedServer } from './spawned-server.ts';
 
 const root = path.join(import.meta.dirname, '../..');
-const example = /^```js\n(.*?)^```$/ms.exec(readFileSync(path.join(root, 'README.md'), 'utf8'))?.[1] ?? '';
+const example =
+  /^```js run-by=readme\n(.*?)^```$/ms.exec(readFileSync(path.join(root, 'README.md'), 'utf8'))?.[1] ?? '';
 const ADDRESS = 'http://127.0.0.1:3001';
 /** A stock client waits up to 5 s between two attempts to come back. */
 const LINE_DEADLINE_MS = 20_000;
