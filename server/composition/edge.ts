@@ -88,8 +88,9 @@ export function createEdge(parts: EdgeParts): HttpServer {
       app(request, response);
     }
   });
-  hardenServer(http);
+  const pipelined = hardenServer(http);
   http.on('upgrade', (request, socket, head) => {
+    if (pipelined.closes(socket)) return;
     if (isWebSocketUpgrade(request)) gateway.handleUpgrade(request, socket, head);
     else ignoreUpgrade(http, request, socket);
   });

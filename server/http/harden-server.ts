@@ -3,6 +3,8 @@ import type { Duplex } from 'node:stream';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import { createProblem, PROBLEM_TYPE } from '../../protocol/problem.ts';
 import { requestIdOf } from '../observability/request-id.ts';
+import { endConnection } from './end-connection.ts';
+import { watchPipelinedUpgrades, type PipelinedUpgrades } from './pipelined-upgrade.ts';
 
 /** Room for a token of any sane size, and for one that is not, which is then refused as a token. */
 const MAX_HEADER_BYTES = 32 * 1024;
@@ -29,17 +31,19 @@ export const SERVER_TIMEOUTS = {
 
 const MAX_HEADERS = 100;
 
-const LINGER_MS = 1000;
-
 type Timeouts = Readonly<Record<keyof typeof SERVER_TIMEOUTS, number>>;
 
-/** Bounds what a connection may take, and answers what is not HTTP with a problem document instead of a bare line. */
-export function hardenServer(server: Server, timeouts: Timeouts = SERVER_TIMEOUTS): void {
+/**
+ * Bounds what a connection may take, and answers what is not HTTP with a problem document instead of a bare line. Whoever
+ * listens for upgrades asks what it gives first.
+ */
+export function hardenServer(server: Server, timeouts: Timeouts = SERVER_TIMEOUTS): PipelinedUpgrades {
   server.headersTimeout = timeouts.headersTimeout;
   server.requestTimeout = timeouts.requestTimeout;
   server.keepAliveTimeout = timeouts.keepAliveTimeout;
   server.maxHeadersCount = MAX_HEADERS;
 
+  const pipelined = watchPipelinedUpgrades(server);
   const answered = new WeakSet<Duplex>();
   const inFlight = new WeakMap<Duplex, ServerResponse>();
   server.on('request', (request, response) => {
@@ -60,22 +64,16 @@ export function hardenServer(server: Server, timeouts: Timeouts = SERVER_TIMEOUT
       return;
     }
     answered.add(socket);
-    endWith(socket, rawAnswer(statusOf(error)));
+    endConnection(socket, rawAnswer(statusOf(error)));
   });
   // Without a listener Node.js closes the connection without a word. Nothing here is a proxy.
   server.on('connect', (_request, socket) => {
+    if (pipelined.closes(socket)) return;
     // Node.js listens to it no more.
     socket.on('error', () => undefined);
-    socket.resume();
-    endWith(socket, rawAnswer(405));
+    endConnection(socket, rawAnswer(405));
   });
-}
-
-/** Closing with bytes unread would reset the connection, and the peer might lose the answer: read on for a moment. */
-function endWith(socket: Duplex, answer: string): void {
-  socket.end(answer);
-  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
-  socket.once('close', () => clearTimeout(timer));
+  return pipelined;
 }
 
 function isSilent(socket: Duplex): boolean {

@@ -1,6 +1,7 @@
 import { ServerResponse, type IncomingMessage, type Server } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { endConnection } from './end-connection.ts';
 
 /** Whether the request wants to become a WebSocket. */
 export function isWebSocketUpgrade(request: IncomingMessage): boolean {
@@ -21,7 +22,7 @@ export function ignoreUpgrade(server: Server, request: IncomingMessage, socket: 
   // What follows on the connection is not parsed any more.
   response.shouldKeepAlive = false;
   response.assignSocket(socket);
-  response.once('finish', () => socket.end());
+  response.once('finish', () => endConnection(socket));
   socket.on('error', () => socket.destroy());
   server.emit('request', request, response);
 }

@@ -6,6 +6,9 @@ import { createProblem, PROBLEM_TYPE } from '../../protocol/problem.ts';
 import { requestIdOf } from '../observability/request-id.ts';
 import { isOriginAllowed } from './origin.ts';
 
+/** Time for the peer to read why it was refused, and to hang up. */
+const LINGER_MS = 1000;
+
 export interface Gate {
   corsOrigins: '*' | readonly string[];
   publicUrl: string | null;
@@ -56,6 +59,10 @@ export function refuseUpgrade(request: IncomingMessage, socket: Duplex, refusal:
   const { headers, body, status } = answerOf(request, refusal);
   const lines = Object.entries({ ...headers, Connection: 'close' }).map(([name, value]) => `${name}: ${value}`);
   socket.on('error', () => socket.destroy());
+  // HTTP looks after it no more, and a peer that never hangs up would keep it open for ever.
+  socket.resume();
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.once('close', () => clearTimeout(timer));
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('\r\n')}\r\n\r\n${body}`);
 }
 

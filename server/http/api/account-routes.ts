@@ -4,7 +4,7 @@ import type { AccountService, Device, Me, SignedIn } from '../../auth/account-se
 import type { Identity } from '../../auth/identity.ts';
 import type { SignOut } from '../../auth/sign-out.ts';
 import { name, uuid } from '../../sessions/payloads.ts';
-import { iso } from '../../sessions/view.ts';
+import { iso } from '../../sessions/iso.ts';
 import { defineRoute, type ApiRequest, type ApiRoute } from './route.ts';
 
 const time = z.string().meta({ format: 'date-time' });

@@ -8,7 +8,7 @@ import { nextDeadline, type Timings } from '../../sessions/deadlines.ts';
 import type { Limits, SessionSnapshot } from '../../sessions/ports.ts';
 import type { SessionDirectory } from '../../sessions/session-directory.ts';
 import { statusOf } from '../../sessions/session.ts';
-import { iso } from '../../sessions/view.ts';
+import { iso } from '../../sessions/iso.ts';
 import { defineRoute, type ApiRoute } from './route.ts';
 import { idParams, limitParam } from './shapes.ts';
 

@@ -5,7 +5,7 @@ import type { HistoryPage } from '../../sessions/history.ts';
 import { bodyUpTo, capacity, messageId, metadata, type, uuid } from '../../sessions/payloads.ts';
 import type { LogRange } from '../../sessions/ports.ts';
 import type { SessionDirectory } from '../../sessions/session-directory.ts';
-import { iso } from '../../sessions/view.ts';
+import { iso } from '../../sessions/iso.ts';
 import { defineRoute, type ApiRoute } from './route.ts';
 import {
   historyQuery,

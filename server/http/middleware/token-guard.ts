@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { TandemError } from '../../../protocol/errors.ts';
+import { isSameSecret } from '../../auth/same-secret.ts';
 import type { ClientIp } from '../../limits/client-ip.ts';
 import type { Logger } from '../../observability/logger.ts';
 import type { Metrics } from '../../observability/metrics.ts';
-import { bearerToken, isSameSecret } from './bearer-token.ts';
+import { bearerToken } from './bearer-token.ts';
 import { contextOf } from './request-context.ts';
 
 export interface TokenGuardOptions {

@@ -5,7 +5,7 @@ import { methods } from './resource.ts';
 const PAGE_NAME = /^[a-z0-9][a-z0-9-]*$/i;
 
 /**
- * The pairing page, the documentation where it has been built, the client library, and the files that these use. What
+ * The pairing page, the operator's console, the documentation where it has been built, the client library, and the files that these use. What
  * has not been built is left to the handlers behind.
  */
 export function pageRoutes(webDir: string): Router {
@@ -17,6 +17,7 @@ export function pageRoutes(webDir: string): Router {
     );
   };
   page('/', () => '/index.html');
+  page('/console', () => '/console.html');
   page('/docs', () => '/docs/index.html');
   page('/docs/:page', (name) => (PAGE_NAME.test(name) ? `/docs/${name}.html` : null));
   router.use(serve(webDir, 'static', (request) => visiblePath(request.path)));

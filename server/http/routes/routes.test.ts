@@ -201,6 +201,7 @@ describe('metrics', () => {
 describe('pages', () => {
   it.each([
     ['/', 'pair'],
+    ['/console', 'console'],
     ['/docs', 'docs'],
     ['/docs/', 'docs'],
     ['/docs/protocol', 'protocol'],
@@ -239,7 +240,7 @@ describe('pages', () => {
 
   it('are 404 where none have been built', async () => {
     await stage.withServer({ webDir: `${stage.webDir}/missing` }, async (base) => {
-      for (const path of ['/', '/docs', '/docs/protocol', '/app.js']) {
+      for (const path of ['/', '/console', '/docs', '/docs/protocol', '/app.js']) {
         expect((await fetch(base + path)).status).toBe(404);
       }
     });
