@@ -39,12 +39,12 @@ export function batchOf(sessions: readonly UnarchivedSession[]): CommitBatch {
         lastActivityAt,
         version,
       })),
-    ended: sessions.flatMap(({ document, ended }) => ended.map((seat) => ({ ...seat, sessionId: document.id }))),
+    ended: sessions.flatMap(({ sessionId, ended }) => ended.map((seat) => ({ ...seat, sessionId }))),
     messages: sessions.flatMap(({ messages }) => messages),
-    receipts: sessions.flatMap(({ document, receipts, archived }) =>
+    receipts: sessions.flatMap(({ sessionId, receipts, archived }) =>
       archived.receipts
         ? []
-        : [...receipts].map(([seatId, { delivered, read }]) => ({ sessionId: document.id, seatId, delivered, read })),
+        : [...receipts].map(([seatId, { delivered, read }]) => ({ sessionId, seatId, delivered, read })),
     ),
   };
 }

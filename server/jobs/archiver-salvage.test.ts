@@ -20,7 +20,8 @@ const NUL = 'a\u0000b';
 function unarchived(document: SessionDocument, messages: readonly StoredMessage[]): UnarchivedSession {
   const archived = { document: false, receipts: false };
   const own = { version: 1, lastActivityAt: 0, receipts: new Map(), ended: [], archived, asideMs: null };
-  return { document, messages, durableSeq: (messages[0]?.seq ?? 1) - 1, ...own };
+  const { id: sessionId, epoch } = document;
+  return { sessionId, epoch, document, messages, durableSeq: (messages[0]?.seq ?? 1) - 1, ...own };
 }
 
 function messagesOf(document: SessionDocument, first: number, last: number, wrong?: number): StoredMessage[] {

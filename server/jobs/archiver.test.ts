@@ -86,7 +86,17 @@ function waiting(messages = 0, bytes = 10): UnarchivedSession {
   if (host === undefined) throw new Error('there is a host');
   const bodyJson = JSON.stringify('x'.repeat(bytes));
   return {
-    ...{ document, version: 1, lastActivityAt: 0, receipts: new Map(), ended: [], durableSeq: 0, asideMs: null },
+    ...{
+      sessionId: document.id,
+      epoch: document.epoch,
+      document,
+      version: 1,
+      lastActivityAt: 0,
+      receipts: new Map(),
+      ended: [],
+      durableSeq: 0,
+      asideMs: null,
+    },
     archived: { document: false, receipts: false },
     messages: Array.from({ length: messages }, (_, index) => newMessage(document, host, index + 1, { bodyJson })),
   };
@@ -370,7 +380,7 @@ it('a session whose row somebody holds is left for now, and keeps no other from 
   expect(source.settled).toEqual([other.document.id]);
 });
 
-it('looks four times a second while there is nothing to do, and again 50 ms after it did something', async () => {
+it('looks four times a second while there is nothing to do, and again 100 ms after it did something', async () => {
   jest.useFakeTimers();
   try {
     open();
@@ -383,7 +393,7 @@ it('looks four times a second while there is nothing to do, and again 50 ms afte
     expect(source.settled).toHaveLength(1);
     for (let count = 2; count <= 5; count += 1) {
       source.add(waiting(1));
-      await jest.advanceTimersByTimeAsync(50);
+      await jest.advanceTimersByTimeAsync(100);
       expect(source.settled).toHaveLength(count);
     }
     const before = source.takes;

@@ -8,21 +8,21 @@ import { createShared } from './shared-work.ts';
 
 /**
  * Between two rounds while there is work, and longest when there is none: how far the archive lags behind at most, while
- * all is well. A round costs two commands of Redis for each session that it stores, so a session that is never quiet costs
+ * all is well. A round costs Redis two looks at each session that it stores, so a session that is never quiet costs
  * more the shorter the pause. A look at nothing is one command, in a cluster one for each partition: 4 a second when idle.
  */
-const BUSY_MS = 50;
+const BUSY_MS = 100;
 const IDLE_MS = 250;
 /** After a failed round: the database is asked no more often. */
 const FAILED_MS = 500;
 /** How long the rounds of a stop go on: the last that began in time ends within what a stop leaves to them. */
 const STOP_MS = 1500;
-const SESSIONS = 200;
+const SESSIONS = 500;
 const MESSAGES_OF_SESSION = 500;
 /** A source may stop at bytes before it has so many messages: what is this large counts as cut off. */
 const FULL_BYTES = 128 * 1024;
 /** Sessions that are read at once. The messages of twice as many are held in memory. */
-const READ_AT_ONCE = 50;
+const READ_AT_ONCE = 100;
 /** Sessions whose participants have changed since the last round, and of whose messages little is needed; more are left. */
 const CHANGED = 500;
 const MESSAGES_OF_CHANGED = 1;
@@ -99,13 +99,13 @@ export function createArchiver(options: ArchiverOptions): Archiver {
   const setApart = async (session: UnarchivedSession, refusal: unknown) => {
     const { stored, fault, seq } = await salvage(durable, session, refusal);
     if (stored !== null && (await source.settlePart(stored)) === 'gone') return;
-    const { id, epoch } = session.document;
-    await setAside(id, fault, epoch, seq);
+    const { sessionId, epoch } = session;
+    await setAside(sessionId, fault, epoch, seq);
   };
 
   const settle = async (session: UnarchivedSession) => {
     const outcome = await source.settle(session);
-    if (session.asideMs !== null && outcome !== 'gone') onMended?.(session.document.id);
+    if (session.asideMs !== null && outcome !== 'gone') onMended?.(session.sessionId);
     return outcome;
   };
 
@@ -238,7 +238,7 @@ export function createArchiver(options: ArchiverOptions): Archiver {
         await durable.commit(batchOf(batch));
         await Promise.all(batch.map(settle));
       } catch {
-        for (const { document } of batch) await archive(document.id);
+        for (const { sessionId } of batch) await archive(sessionId);
       }
     }
   };

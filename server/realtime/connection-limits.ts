@@ -5,7 +5,6 @@ import { rateLimited } from '../sessions/refusals.ts';
 import type { Connection } from './connection.ts';
 
 type ConnectionWindow = 'commands' | 'messages' | 'signals';
-type ConnectionRule = readonly [ConnectionWindow, LimitRule];
 
 /** So many refusals by limits, or packets that no client sends by mistake, within so long end a connection. */
 const REFUSALS = { count: 100, windowMs: 10_000 };
@@ -27,20 +26,19 @@ export class ConnectionLimits {
     this.#now = now;
   }
 
-  /** Takes a point of each of these windows, or none. Throws `RATE_LIMITED`. Returns what gives the points back. */
-  reserve(connection: Connection, windows: readonly ConnectionWindow[]): () => void {
+  /** Takes a point. Throws `RATE_LIMITED`. Returns when it was taken, by which it can be given back. */
+  reserve(connection: Connection, window: ConnectionWindow): number {
     const now = this.#now();
-    const active = windows
-      .map((window): ConnectionRule => [window, this.#rules[window]])
-      .filter(([, rule]) => rule.points > 0);
-    let refusal: { rule: LimitRule; waitMs: number } | null = null;
-    for (const [window, rule] of active) {
-      const waitMs = connection[window].waitMs(rule.points, rule.durationMs, now);
-      if (waitMs > (refusal?.waitMs ?? 0)) refusal = { rule, waitMs };
-    }
-    if (refusal !== null) throw rateLimited(limitInfo(refusal.rule), refusal.waitMs);
-    for (const [window] of active) connection[window].take(now);
-    return () => active.forEach(([window]) => connection[window].giveBack(now));
+    const rule = this.#rules[window];
+    if (rule.points === 0) return now;
+    const waitMs = connection[window].waitMs(rule.points, rule.durationMs, now);
+    if (waitMs > 0) throw rateLimited(limitInfo(rule), waitMs);
+    connection[window].take(now);
+    return now;
+  }
+
+  giveBack(connection: Connection, window: ConnectionWindow, takenAt: number): void {
+    connection[window].giveBack(takenAt);
   }
 
   /** Counts a refusal, by a limit or for any other reason; true when it was one too many. */

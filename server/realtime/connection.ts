@@ -6,6 +6,7 @@ import { SlidingWindow } from '../limits/sliding-window.ts';
 import type { Knocking } from './knocking.ts';
 import { Reading, type Link } from './reading.ts';
 import type { Identity } from '../auth/identity.ts';
+import type { Delivery } from '../sessions/message-text.ts';
 import type { HeldSeat } from '../sessions/seating.ts';
 
 /** Between instances. */
@@ -16,6 +17,9 @@ export interface InterServerEvents {
   'seat:ended': (seatId: string, reason: ClosingReason | null) => void;
   /** A connection of another instance holds the seat since that generation. */
   'seat:taken': (seatId: string, generation: number) => void;
+  /** An operator wants this instance to stop; it says so under the id of the request, and stops. */
+  'instance:stop': (instanceId: string, requestId: string) => void;
+  'instance:stopping': (requestId: string) => void;
 }
 export type TandemSocket = Socket<ClientToServerEvents, ServerToClientEvents, InterServerEvents, SocketData>;
 export type TandemServer = Server<ClientToServerEvents, ServerToClientEvents, InterServerEvents, SocketData>;
@@ -25,10 +29,9 @@ export interface SocketData {
 }
 
 /** An event that waits until the answer is out that makes sense of it. */
-export interface HeldEvent {
-  readonly event: EventName;
-  readonly payload: unknown;
-}
+export type HeldEvent =
+  | { readonly event: Exclude<EventName, 'message:new'>; readonly payload: unknown }
+  | { readonly event: 'message:new'; readonly message: Delivery };
 
 /** One Socket.IO socket, and what this process knows of it. */
 export class Connection {

@@ -1,10 +1,11 @@
 import { CLOSINGS, type ClosingReason } from '../../protocol/closings.ts';
 import type { EventName, Events } from '../../protocol/events.ts';
-import type { Message } from '../../protocol/session.ts';
+import type { Delivery } from '../sessions/message-text.ts';
 import type { Connection as ConnectionId, SessionEvents } from '../sessions/ports.ts';
 import type { HeldSeat } from '../sessions/seating.ts';
 import type { SeatHolder } from '../sessions/session.ts';
-import type { Connection, InterServerEvents, TandemServer } from './connection.ts';
+import type { Connection, HeldEvent, InterServerEvents, TandemServer } from './connection.ts';
+import { messagePacket, sendPacket, type TextPacket } from './text-packet.ts';
 
 /** Sockets whose peer reads too slowly: signals pass them by. */
 const SLOW_ROOM = 'slow';
@@ -128,9 +129,9 @@ export class Rooms implements SessionEvents {
     if (seat === null) return;
     this.#forgetHeld(connection, seat.sessionId);
     void socket.join([sessionRoom(seat.sessionId), seatRoom(seat.seatId)]);
-    for (const { event, payload } of held) {
-      if (event === 'message:new' && (payload as Message).seq <= seenSeq) continue;
-      emitTo(connection, event, payload);
+    for (const later of held) {
+      if (later.event !== 'message:new') emitTo(connection, later.event, later.payload);
+      else if (later.message.seq > seenSeq) sendPacket(connection, messagePacket(later.message.json));
     }
   }
 
@@ -158,12 +159,21 @@ export class Rooms implements SessionEvents {
    * A message reaches all but the connection that sent it; a later one of the same seat has not seen it. False when
    * nobody else is here.
    */
-  deliver(message: Message, sender: SeatHolder): boolean {
-    const isStillSender = this.#bySeat.get(sender.seatId)?.seat?.generation === sender.generation;
-    // Every instance tells its own participants: messages have a channel of their own.
-    const except = isStillSender ? sender.seatId : null;
-    this.#tellHere(message.sessionId, 'message:new', message, { to: null, except });
-    return (this.#bySession.get(message.sessionId)?.size ?? 0) > Number(isStillSender);
+  deliver(message: Delivery, sender: SeatHolder): boolean {
+    const here = this.#bySession.get(message.sessionId);
+    if (here === undefined) return false;
+    let packet: TextPacket | null = null;
+    let isDelivered = false;
+    // Every instance tells its own participants: messages have a channel of their own. Past Socket.IO's rooms, which
+    // would parse and encode what is text already, and look through sets for the few who are here.
+    for (const connection of here) {
+      const { seat, held } = connection;
+      if (seat?.seatId === sender.seatId && seat.generation === sender.generation) continue;
+      isDelivered = true;
+      if (held === null) sendPacket(connection, (packet ??= messagePacket(message.json)));
+      else held.push({ event: 'message:new', message });
+    }
+    return isDelivered;
   }
 
   signal(sessionId: string, from: string, payload: Events['signal:new'], to: string | null): void {
@@ -240,7 +250,9 @@ export class Rooms implements SessionEvents {
   #hold(sessionId: string, event: EventName, payload: unknown, isAddressed: (connection: Connection) => boolean): void {
     const waiting = this.#held.get(sessionId);
     if (waiting === undefined) return;
-    for (const connection of waiting) if (isAddressed(connection)) connection.held?.push({ event, payload });
+    // Messages never come this way.
+    const later = { event, payload } as Exclude<HeldEvent, { event: 'message:new' }>;
+    for (const connection of waiting) if (isAddressed(connection)) connection.held?.push(later);
   }
 
   /** False when no connection here holds the seat. */

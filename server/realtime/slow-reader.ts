@@ -15,17 +15,8 @@ export interface SlowReaderHooks {
  */
 export function watchSlowReader(connection: Connection, hooks: SlowReaderHooks): () => number {
   const { conn } = connection.socket;
-  let queuedBytes = 0;
   let isSlow = false;
-  const unsentBytes = () => queuedBytes + transportBytes(conn.transport);
-  const settle = () => {
-    if (!isSlow || unsentBytes() > DROP_SIGNALS_BYTES / 2) return;
-    isSlow = false;
-    hooks.setSlow(connection, false);
-  };
-  conn.on('packetCreate', (packet: { data?: unknown }) => {
-    queuedBytes += sizeOf(packet.data);
-    const unsent = unsentBytes();
+  const unsentBytes = countUnsent(conn, (unsent) => {
     if (unsent > CLOSE_BYTES) {
       hooks.onTooSlow(connection);
     } else if (unsent > DROP_SIGNALS_BYTES && !isSlow) {
@@ -33,13 +24,41 @@ export function watchSlowReader(connection: Connection, hooks: SlowReaderHooks):
       hooks.setSlow(connection, true);
     }
   });
+  const settle = () => {
+    if (!isSlow || unsentBytes() > DROP_SIGNALS_BYTES / 2) return;
+    isSlow = false;
+    hooks.setSlow(connection, false);
+  };
+  conn.on('drain', settle);
+  conn.on('heartbeat', settle);
+  return unsentBytes;
+}
+
+/** Engine.IO's connection, as far as it tells what is sent. */
+export interface Sending {
+  readonly transport: unknown;
+  on(event: 'packetCreate', listener: (packet: { data?: unknown }) => void): unknown;
+  on(event: 'flush', listener: () => void): unknown;
+}
+
+/** Returns how many bytes the peer has not read; `onQueued` is told with each packet that waits. */
+export function countUnsent(conn: Sending, onQueued: (unsentBytes: number) => void): () => number {
+  let queuedBytes = 0;
+  const unsentBytes = () => queuedBytes + transportBytes(conn.transport);
+  conn.on('packetCreate', (packet) => {
+    queuedBytes += sizeOf(packet.data);
+    // What the transport takes at once waits nowhere: that is nearly every packet, and nothing to look at.
+    if (!isWritable(conn.transport)) onQueued(unsentBytes());
+  });
   // All that was queued went to the transport, whose own buffer counts it from here.
   conn.on('flush', () => {
     queuedBytes = 0;
   });
-  conn.on('drain', settle);
-  conn.on('heartbeat', settle);
   return unsentBytes;
+}
+
+function isWritable(transport: unknown): boolean {
+  return (transport as { writable?: unknown }).writable === true;
 }
 
 /** Bytes that the WebSocket holds for the kernel; long polling keeps none of its own. */

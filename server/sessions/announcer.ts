@@ -13,7 +13,8 @@ import type {
   SeatHolder,
   SessionDocument,
 } from './session.ts';
-import { iso, viewParticipant, viewSession } from './view.ts';
+import { iso } from './iso.ts';
+import { viewParticipant, viewSession } from './view.ts';
 
 /** What the domain counts. */
 export type SessionMetrics = Pick<Metrics, 'pairing' | 'timeToPair' | 'resume' | 'signalSent'>;

@@ -1,4 +1,5 @@
 /** A session as clients see it. Pure. */
+import { iso } from './iso.ts';
 import type { Durability, Participant, Session } from '../../protocol/session.ts';
 import type { SessionSnapshot } from './ports.ts';
 import { shownCode, statusOf, type Seat } from './session.ts';
@@ -39,8 +40,4 @@ export function viewParticipant(seat: Seat, { receipts, activity }: SessionSnaps
     delivered,
     read,
   };
-}
-
-export function iso(unixMs: number): string {
-  return new Date(unixMs).toISOString();
 }

@@ -8,7 +8,7 @@ export function sendSignal({ messages, connectionLimits, onSignal }: Services): 
     allowsBinaryBody: true,
     handle: async (connection, { type, body, to }) => {
       const seat = seatOf(connection);
-      connectionLimits.reserve(connection, ['signals']);
+      connectionLimits.reserve(connection, 'signals');
       const recipients = await messages.signal(seat, { type, body, to: to?.toLowerCase() ?? null });
       onSignal();
       return { recipients };

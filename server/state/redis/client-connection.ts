@@ -70,7 +70,15 @@ export class Connection {
 
   /** Rejects with `RedisReplyError` when Redis answers with an error, with any other when it does not answer. */
   send(args: readonly (string | Buffer)[]): Promise<RedisReply> {
-    return this.#counted(() => this.#client.sendCommand<RedisReply>(args)); // RESP2 has no other types
+    // The way of each message: one promise on top of the driver's own.
+    const refusal = this.#refusal();
+    if (refusal !== null) return Promise.reject(refusal);
+    this.#sent += 1;
+    try {
+      return this.#client.sendCommand<RedisReply>(args).then(this.#onReply, this.#onFailure); // RESP2 has no other types
+    } catch (error) {
+      return Promise.reject(this.#failed(error));
+    }
   }
 
   /** Two commands that nothing comes between. */
@@ -140,23 +148,36 @@ export class Connection {
   }
 
   async #counted<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#endReason !== null) throw this.#endReason;
-    // Refused here and not by the driver: what was never sent must not count as answered.
-    if (this.#sent - this.#answered >= MOST_COMMANDS) throw new Error(`${at(this.address)} has too much to answer`);
+    const refusal = this.#refusal();
+    if (refusal !== null) throw refusal;
     this.#sent += 1;
     try {
-      return await work();
-    } catch (error) {
-      if (error instanceof ErrorReply) throw new RedisReplyError(error.message);
-      throw this.#reasonOfEnd() ?? toError(error);
-    } finally {
+      const reply = await work();
       this.#answered += 1;
+      return reply;
+    } catch (error) {
+      throw this.#failed(error);
     }
   }
 
-  /** A function, because the compiler does not see that it changes during an await. */
-  #reasonOfEnd(): Error | null {
-    return this.#endReason;
+  /** Refused here and not by the driver: what was never sent must not count as answered. */
+  #refusal(): Error | null {
+    if (this.#endReason !== null) return this.#endReason;
+    return this.#sent - this.#answered < MOST_COMMANDS ? null : new Error(`${at(this.address)} has too much to answer`);
+  }
+
+  readonly #onReply = (reply: RedisReply): RedisReply => {
+    this.#answered += 1;
+    return reply;
+  };
+
+  readonly #onFailure = (error: unknown): never => {
+    throw this.#failed(error);
+  };
+
+  #failed(error: unknown): Error {
+    this.#answered += 1;
+    return error instanceof ErrorReply ? new RedisReplyError(error.message) : (this.#endReason ?? toError(error));
   }
 
   #watch(): void {

@@ -4,7 +4,7 @@ import { RedisLink } from './client-link.ts';
 import { Readiness } from './client-readiness.ts';
 import { findPrimary } from './client-sentinels.ts';
 import type { Guard, Redis, RedisAddress, RedisHooks, RedisOptions } from './client-types.ts';
-import type { RedisPrimary, RedisTopology } from './client-types.ts';
+import type { RedisPrimary, RedisReply, RedisTopology } from './client-types.ts';
 
 /** How often the sentinels are asked whether the primary still is one: a demoted one may go on answering. */
 const SENTINEL_INTERVAL_MS = 2000;
@@ -29,16 +29,16 @@ export function createSingle(
     },
     onDown: (error) => readiness.notReady(error),
   });
-  const send = async (args: readonly (string | Buffer)[], guard?: Guard) => {
-    const go = async () => link.connection.send(args);
+  const primary = () => link.primary;
+  const sendNow = (args: readonly (string | Buffer)[]): Promise<RedisReply> => {
     try {
-      return await (guard === undefined ? go() : guard.pass(() => link.primary, go));
+      return link.connection.send(args);
     } catch (error) {
-      // Demoted while we were connected to it.
-      if (replyCode(error) === 'READONLY') link.drop(toError(error));
-      throw error;
+      return Promise.reject(toError(error));
     }
   };
+  const send = (args: readonly (string | Buffer)[], guard?: Guard): Promise<RedisReply> =>
+    guard === undefined ? sendNow(args) : guard.pass(primary, () => sendNow(args));
   let timer: NodeJS.Timeout | null = null;
   const compare = async () => {
     const connected = link.primary;
@@ -67,6 +67,10 @@ export function createSingle(
       },
       send: (args, _key, guard) => send(args, guard),
       sendToPrimaries: async (args) => [await send(args)],
+      // Demoted while we were connected to it.
+      onRefused: (error) => {
+        if (replyCode(error) === 'READONLY') link.drop(toError(error));
+      },
       primaries: () => (link.primary === null ? [] : [link.primary]),
       onPrimary: (listener) => {
         listeners.add(listener);

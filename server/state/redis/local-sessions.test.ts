@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { eventually } from '../../../test/support/eventually.ts';
 import type { Message } from '../../../protocol/session.ts';
+import { deliveryOf } from '../../sessions/message-text.ts';
 import type { SeatHolder } from '../../sessions/session.ts';
 import { LocalSessions, type LoggedMessages } from './local-sessions.ts';
 
@@ -63,7 +64,7 @@ function seen(check: () => void): Promise<void> {
 }
 
 function arrive(...numbers: number[]): void {
-  for (const seq of numbers) local.arrived(logged(seq), SENDER, epoch);
+  for (const seq of numbers) local.arrived(deliveryOf(logged(seq)), SENDER, epoch);
 }
 
 describe('a session that is held here', () => {
@@ -103,20 +104,20 @@ describe('a session that is held here', () => {
   it('says so when a number that was told comes with another message, and does not tell of that', () => {
     hold();
     arrive(1, 2);
-    const twice = { ...logged(2), id: 'another' };
+    const twice = deliveryOf({ ...logged(2), id: 'another' });
     local.arrived(twice, SENDER, epoch);
     expect(contradictions).toEqual([[ID, 1]]);
     expect(seqs()).toEqual([1, 2]);
     // The same one again is none, and the same id of another sender is.
     arrive(1, 2);
-    local.appended({ ...logged(1), from: 'other seat' }, SENDER, epoch);
+    local.appended(deliveryOf({ ...logged(1), from: 'other seat' }), SENDER, epoch);
     expect(contradictions).toHaveLength(2);
     expect(seqs()).toEqual([1, 2]);
   });
 
   it('takes no message of another epoch', () => {
     hold();
-    local.arrived(logged(1), SENDER, 2);
+    local.arrived(deliveryOf(logged(1)), SENDER, 2);
     expect(seqs()).toEqual([]);
   });
 
@@ -143,7 +144,7 @@ describe('a session that is held here', () => {
     });
     failing.changing(ID);
     failing.changed(ID, head(0), true);
-    for (const seq of [1, 2]) failing.arrived(logged(seq), SENDER, epoch);
+    for (const seq of [1, 2]) failing.arrived(deliveryOf(logged(seq)), SENDER, epoch);
     expect(seqs()).toEqual([1, 2]);
     expect(faults).toHaveLength(2);
   });
@@ -175,7 +176,7 @@ describe('a change', () => {
     telling.changed(ID, head(0), true);
     telling.changing(ID);
     for (const seq of range(1, 5)) logged(seq);
-    for (const seq of [1, 2, 5, 4]) telling.arrived(logged(seq), SENDER, epoch);
+    for (const seq of [1, 2, 5, 4]) telling.arrived(deliveryOf(logged(seq)), SENDER, epoch);
     expect(order).toEqual([]);
     await telling.reached(ID, head(3));
     order.push('change');
@@ -253,7 +254,7 @@ it('under every schedule tells of all that was appended, once and in order', asy
       else if (dice < 8 && flying.length > 0) {
         const [message] = flying.splice(next(flying.length), 1);
         // One in eight is lost on its way.
-        if (message !== undefined && next(8) > 0) local.arrived(message, SENDER, epoch);
+        if (message !== undefined && next(8) > 0) local.arrived(deliveryOf(message), SENDER, epoch);
       } else if (isChanging) {
         const at = head(log.length, step);
         await local.reached(ID, at);

@@ -1,4 +1,5 @@
 import type { Message } from '../../../protocol/session.ts';
+import { deliveryOf, type Delivery } from '../../sessions/message-text.ts';
 import type { MessageListener } from '../../sessions/ports.ts';
 import type { SeatHolder } from '../../sessions/session.ts';
 
@@ -26,7 +27,7 @@ export interface KnownHead {
 }
 
 interface Arrival {
-  readonly message: Message;
+  readonly message: Delivery;
   readonly sender: SeatHolder;
 }
 
@@ -36,8 +37,7 @@ interface Entry {
   delivered: number | null;
   /** What came before its turn, by seq. */
   readonly early: Map<number, Arrival>;
-  /** Sender and id of what was told last, by seq. */
-  readonly recent: Map<number, string>;
+  readonly recent: RecentIds;
   /** Changes under way: what comes meanwhile waits, because it may be for a seat that they give. */
   changes: number;
   repair: Promise<void> | null;
@@ -52,8 +52,6 @@ interface Entry {
 const PATIENCE_MS = 40;
 /** Beyond it the log is read, which has them all. */
 const MAX_EARLY = 1000;
-/** Messages that are remembered, to notice that their numbers are given again. */
-const MAX_RECENT = 16;
 /**
  * What was told by an instance whose way to Redis broke is told again when it is back, or taken for dead: of what is older
  * than both would take, everybody has heard.
@@ -124,14 +122,14 @@ export class LocalSessions {
   }
 
   /** A message that this instance appended itself: heard of in any case. */
-  appended(message: Message, sender: SeatHolder, epoch: number): void {
+  appended(message: Delivery, sender: SeatHolder, epoch: number): void {
     const entry = this.#entries.get(message.sessionId);
     if (entry === undefined) this.#tell(message, sender);
     else this.#arrive(entry, { message, sender }, epoch);
   }
 
   /** A message that came over the channel. */
-  arrived(message: Message, sender: SeatHolder, epoch: number): void {
+  arrived(message: Delivery, sender: SeatHolder, epoch: number): void {
     const entry = this.#entries.get(message.sessionId);
     if (entry !== undefined) this.#arrive(entry, { message, sender }, epoch);
   }
@@ -235,8 +233,7 @@ export class LocalSessions {
   #arrive(entry: Entry, arrival: Arrival, epoch: number): void {
     if (entry.delivered !== null && epoch !== entry.epoch) return;
     const { seq, id, sessionId, from } = arrival.message;
-    const known = entry.recent.get(seq);
-    if (known !== undefined && known !== `${from} ${id}`) {
+    if (entry.recent.contradicts(seq, from, id)) {
       // One number, two messages: the store has lost what was told here, and went on.
       this.#options.onContradiction(sessionId, epoch);
       return;
@@ -259,9 +256,8 @@ export class LocalSessions {
     }
     if (seq <= delivered) return;
     entry.delivered = seq;
-    entry.early.delete(seq);
-    entry.recent.set(seq, `${arrival.message.from} ${arrival.message.id}`);
-    if (entry.recent.size > MAX_RECENT) entry.recent.delete(entry.recent.keys().next().value ?? 0);
+    if (entry.early.size > 0) entry.early.delete(seq);
+    entry.recent.add(seq, arrival.message.from, arrival.message.id);
     this.#tell(arrival.message, arrival.sender);
   }
 
@@ -325,7 +321,7 @@ export class LocalSessions {
     }
   }
 
-  #tell(message: Message, sender: SeatHolder): void {
+  #tell(message: Delivery, sender: SeatHolder): void {
     try {
       this.#options.onMessage(message, sender);
     } catch (error) {
@@ -341,12 +337,37 @@ export class LocalSessions {
   }
 }
 
+/** Sender and id of the messages that were told last, to notice that their numbers are given again. */
+class RecentIds {
+  static readonly #COUNT = 16;
+  readonly #seqs: number[] = [];
+  readonly #from: string[] = [];
+  readonly #ids: string[] = [];
+
+  add(seq: number, from: string, id: string): void {
+    const place = seq % RecentIds.#COUNT;
+    this.#seqs[place] = seq;
+    this.#from[place] = from;
+    this.#ids[place] = id;
+  }
+
+  /** Whether another message was told under this number. */
+  contradicts(seq: number, from: string, id: string): boolean {
+    const place = seq % RecentIds.#COUNT;
+    return this.#seqs[place] === seq && (this.#from[place] !== from || this.#ids[place] !== id);
+  }
+
+  clear(): void {
+    this.#seqs.length = 0;
+  }
+}
+
 function newEntry(): Entry {
   return {
     epoch: 0,
     delivered: null,
     early: new Map(),
-    recent: new Map(),
+    recent: new RecentIds(),
     changes: 0,
     repair: null,
     timer: null,
@@ -357,5 +378,5 @@ function newEntry(): Entry {
 }
 
 function fromLog(message: Message): Arrival {
-  return { message, sender: { seatId: message.from, generation: NO_GENERATION } };
+  return { message: deliveryOf(message), sender: { seatId: message.from, generation: NO_GENERATION } };
 }

@@ -5,7 +5,7 @@ import type { RedisSubscriber } from './client.ts';
 import { slotOf } from './client-slots.ts';
 import { Keys, PARTITIONS } from './keys.ts';
 import { MessageChannel } from './message-channel.ts';
-import { openText } from './message-text.ts';
+import { openText } from '../../sessions/message-text.ts';
 
 const MESSAGE = openText({
   sessionId: 'session',
@@ -73,7 +73,7 @@ async function open(kind: 'standalone' | 'cluster' = 'standalone') {
     },
     subscriber: { ...subscriber, isReady: () => !isDeaf, close: () => Promise.resolve() },
     ...{ keys: new Keys('tandem'), instanceId: 'one' },
-    onMessage: (message, sender, epoch) => heard.push({ message, sender, epoch }),
+    onMessage: ({ json }, sender, epoch) => heard.push({ message: JSON.parse(json) as unknown, sender, epoch }),
     onRepaired: () => (repairs += 1),
     onLostElsewhere: () => (losses += 1),
   });
@@ -106,10 +106,10 @@ it('hears of the trace of a message, from this version and from a later one', as
   expect(heard).toEqual([expect.objectContaining({ sender }), expect.objectContaining({ sender })]);
 });
 
-it('takes whatever somebody else publishes for nothing', async () => {
+it('takes what is no packet of ours for nothing, whoever published it', async () => {
   await open();
   const packets = ['', 'probe ', 'probe one:99', 'x', '1 2 3 4 seat session', '1 2 3 4 seat session {"id":1}'];
-  packets.push('1 2 3 4 seat session ', `1 2 3 4 seat session ${MESSAGE}}`, `1 2 3 4 seat session ${MESSAGE}{`);
+  packets.push('1 2 3 4 seat session ', '1 2 3 4 seat session {}', '1 2 3 4 seat session [');
   packets.push(`1 2 999999999999999999 4 seat session ${MESSAGE}`, `a ${MESSAGE}`, '\u0000\u0001');
   for (const packet of packets) {
     expect(() => listeners.get('tandem:to:one')?.(Buffer.from(packet))).not.toThrow();

@@ -1,21 +1,24 @@
-import type { Message } from '../../../protocol/session.ts';
 import { TandemError } from '../../../protocol/errors.ts';
+import { closedText, idOf, isOpenText, type Delivery } from '../../sessions/message-text.ts';
 import type { MessageSender } from '../../sessions/ports.ts';
 import type { Redis, RedisSubscriber } from './client.ts';
 import { PARTITIONS, partitionOf, type Keys } from './keys.ts';
-import { messageOf } from './message-text.ts';
 
 /** A probe that is not back by then did not pass. */
 const PROBE_MS = 1500;
 /** A word that did not go out is said again so much later, until it does. */
 const TELL_AGAIN_MS = 500;
 
+const PACKET = /^(\d+) (\d+) (\d+) (\d+) (\S+) ([^\s;]+)(?:;([^\s;]*)\S*)? /;
+/** Of a `Date`. */
+const LAST_MS = 8.64e15;
+
 export interface MessageChannelOptions {
   redis: Pick<Redis, 'kind' | 'publish'>;
   subscriber: RedisSubscriber;
   keys: Keys;
   instanceId: string;
-  onMessage: (message: Message, sender: MessageSender, epoch: number) => void;
+  onMessage: (message: Delivery, sender: MessageSender, epoch: number) => void;
   /** The channel is back after a break: what came meanwhile is lost to it. */
   onRepaired: () => void;
   /** Events of another instance may not have gone out: what they told of is in the store. */
@@ -120,18 +123,15 @@ export class MessageChannel {
     }
     // epoch, seq, sent at, generation, seat, session and perhaps the trace, message. Behind the session, because versions
     // before traces read everything else; what is no trace, of whichever version, is passed by.
-    const parts = /^(\d+) (\d+) (\d+) (\d+) (\S+) [^\s;]+(?:;([^\s;]*)\S*)? /.exec(packet);
+    const parts = PACKET.exec(packet);
     if (parts === null) return;
-    const [head, epoch, seq, sentAt, generation, seatId = '', traceparent] = parts;
-    const holder = { seatId, generation: Number(generation) };
+    const [head, epoch, seqText, sentAtText, generation, from = '', sessionId = '', traceparent] = parts;
+    const holder = { seatId: from, generation: Number(generation) };
     const sender = traceparent === undefined ? holder : { ...holder, traceparent };
-    let message: Message;
-    try {
-      message = messageOf(packet.slice(head.length), Number(seq), Number(sentAt));
-    } catch {
-      // Thrown into the driver it would end the process. Whoever wrote this: what the log has is delivered all the same.
-      return;
-    }
-    this.#options.onMessage(message, sender, Number(epoch));
+    const [text, seq, sentAt] = [packet.slice(head.length), Number(seqText), Number(sentAtText)];
+    // Thrown into the driver it would end the process. Whoever wrote this: what the log has is delivered all the same.
+    if (!isOpenText(text) || !(sentAt <= LAST_MS)) return;
+    const json = closedText(text, seq, sentAt);
+    this.#options.onMessage({ sessionId, from, id: idOf(text), seq, sentAt, json }, sender, Number(epoch));
   }
 }

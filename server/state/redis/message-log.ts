@@ -12,13 +12,15 @@ import type {
   TouchResult,
 } from '../../sessions/ports.ts';
 import type { SeatHolder } from '../../sessions/session.ts';
-import type { Redis } from './client.ts';
+import type { Redis, RedisReply } from './client.ts';
 import type { Keys } from './keys.ts';
 import type { MessageChannel } from './message-channel.ts';
-import { messageBytes, messageOf, openText } from './message-text.ts';
-import type { RedisLimits, TakenPoints } from './redis-limits.ts';
+import { messageBytes, messageOf } from '../../sessions/message-text.ts';
+import type { RedisLimits } from './redis-limits.ts';
 import { arrayOf, fieldsOf, numberOf, textOf } from './reply.ts';
+import { RedisReplyError, toCallerError } from './client-errors.ts';
 import { loadScript } from './script.ts';
+import { ScriptBatch } from './script-batch.ts';
 import { lifeOf } from './session-store.ts';
 
 const APPEND = loadScript('append_message');
@@ -53,8 +55,16 @@ export type LogAnswer =
 export class MessageLog {
   readonly #options: MessageLogOptions;
 
+  readonly #appends: ScriptBatch;
+
   constructor(options: MessageLogOptions) {
     this.#options = options;
+    const { redis, channel, instanceId, retryHorizonMs, timings, clock } = options;
+    const settings = [String(retryHorizonMs), String(timings.idleWarningMs), String(lifeOf(timings)), channel.command];
+    this.#appends = new ScriptBatch(
+      (names, args) => redis.run(APPEND, names, args),
+      ({ args: [sessionId = ''] }) => [clock(), instanceId, ...settings, channel.nameFor(sessionId)],
+    );
   }
 
   /** A node that has to be sent a script first would run what came later before what came earlier. */
@@ -66,49 +76,59 @@ export class MessageLog {
     );
   }
 
-  /** `seenSeq`: the highest that somebody on this instance has seen of the session. */
-  async append(request: AppendRequest, seenSeq: number): Promise<LogAnswer> {
-    const { redis, keys, channel, instanceId, retryHorizonMs, timings, clusterLimits, clock } = this.#options;
-    const { sessionId, sender, id, type, bodyJson, fingerprint, limits, span } = request;
-    let taken: TakenPoints | null = null;
-    if (clusterLimits !== null) {
-      const found = await this.findSend(sessionId, sender.seatId, id, fingerprint);
-      if (found.kind === 'none') return found;
-      if (found.kind !== 'unknown') return { kind: 'answered', result: found };
-      const verdict = await clusterLimits.takePoints(limits);
-      if (verdict.kind === 'refused') {
-        // The points may have gone to its own first try, which was on its way.
-        const now = await this.findSend(sessionId, sender.seatId, id, fingerprint);
-        const isKnown = now.kind !== 'unknown' && now.kind !== 'none';
-        return { kind: 'answered', result: isKnown ? now : { ...verdict, kind: 'rate_limited' } };
-      }
-      taken = verdict;
+  /**
+   * `text`: the message by `openText`. `seenSeq`: the highest that somebody on this instance has seen of the session.
+   */
+  append(request: AppendRequest, text: string, seenSeq: number): Promise<LogAnswer> {
+    const { clusterLimits } = this.#options;
+    if (clusterLimits !== null) return this.#appendInCluster(request, text, seenSeq, clusterLimits);
+    return this.#run(request, text, seenSeq, request.limits).then((reply) => answerOf(arrayOf(reply), request.limits));
+  }
+
+  /** Limits lie in other slots there: they are looked at before, and their points given back on a refusal. */
+  async #appendInCluster(
+    request: AppendRequest,
+    text: string,
+    seenSeq: number,
+    clusterLimits: NonNullable<MessageLogOptions['clusterLimits']>,
+  ): Promise<LogAnswer> {
+    const { sessionId, sender, id, fingerprint, limits } = request;
+    const found = await this.findSend(sessionId, sender.seatId, id, fingerprint);
+    if (found.kind === 'none') return found;
+    if (found.kind !== 'unknown') return { kind: 'answered', result: found };
+    const taken = await clusterLimits.takePoints(limits);
+    if (taken.kind === 'refused') {
+      // The points may have gone to its own first try, which was on its way.
+      const now = await this.findSend(sessionId, sender.seatId, id, fingerprint);
+      const isKnown = now.kind !== 'unknown' && now.kind !== 'none';
+      return { kind: 'answered', result: isKnown ? now : { ...taken, kind: 'rate_limited' } };
     }
-    const text = openText({ sessionId, from: sender.seatId, id, type, bodyJson });
+    const reply = arrayOf(await this.#run(request, text, seenSeq, []));
+    // Before the answer: whoever has it may send again at once.
+    if (reply[0] !== 'appended') await clusterLimits.giveBackAll(taken).catch(this.#options.onFault);
+    return answerOf(reply, limits);
+  }
+
+  #run(
+    { sessionId, sender, id, fingerprint, span }: AppendRequest,
+    text: string,
+    seenSeq: number,
+    limits: AppendRequest['limits'],
+  ): Promise<RedisReply> {
+    const { redis, keys } = this.#options;
     const session = keys.session(sessionId);
     const partition = keys.partitionOf(sessionId);
     const names = [session.flat, session.log, session.sends, partition.due, partition.unarchived, partition.counts];
-    const args = [
-      ...[clock(), sessionId, instanceId, sender.seatId, String(sender.generation), id, fingerprint, text],
-      ...[String(retryHorizonMs), String(timings.idleWarningMs), String(lifeOf(timings))],
-      ...[channel.command, channel.nameFor(sessionId), String(seenSeq)],
-    ];
-    if (clusterLimits === null) {
-      for (const { info, bucket } of limits) {
-        names.push(keys.limit(info.name, bucket));
-        args.push(String(info.points), String(info.durationSeconds * 1000));
-      }
-    }
     const appending = span?.child('client', 'append_message', { operation: 'append_message', sessionId });
-    if (appending !== undefined) args.push(appending.traceparent);
-    const reply = redis.run(APPEND, names, args);
-    appending?.endWith(reply);
-    const [kind, ...rest] = arrayOf(await reply);
-    if (kind !== 'appended' && taken !== null) {
-      // Before the answer: whoever has it may send again at once.
-      await clusterLimits?.giveBackAll(taken).catch(this.#options.onFault);
+    const args = [sessionId, sender.seatId, String(sender.generation), id, fingerprint, text, String(seenSeq)];
+    args.push(appending?.traceparent ?? '', String(limits.length));
+    for (const { info, bucket } of limits) {
+      names.push(keys.limit(info.name, bucket));
+      args.push(String(info.points), String(info.durationSeconds * 1000));
     }
-    return answerOf(textOf(kind), rest, limits);
+    const reply = this.#appends.call(redis.kind === 'cluster' ? partition.unarchived : '', { keys: names, args });
+    appending?.endWith(reply);
+    return reply;
   }
 
   /** `none`: there is no such session. */
@@ -121,8 +141,11 @@ export class MessageLog {
     const { redis, keys, retryHorizonMs } = this.#options;
     const { flat, sends } = keys.session(sessionId);
     const args = [this.#options.clock(), seatId, id, fingerprint, String(retryHorizonMs)];
-    const [kind, ...rest] = arrayOf(await redis.run(FIND_SEND, [flat, sends], args));
-    if (kind === 'duplicate') return { kind, ...acceptedOf(rest) };
+    // Sends go out when all packets that have come are read, and this may be the repetition of one of them.
+    await new Promise((resolve) => setImmediate(resolve));
+    const reply = arrayOf(await redis.run(FIND_SEND, [flat, sends], args));
+    const [kind] = reply;
+    if (kind === 'duplicate') return { kind, ...acceptedOf(reply) };
     return { kind: kind === 'reused' ? 'id_reused' : kind === 'none' ? kind : 'unknown' };
   }
 
@@ -177,33 +200,40 @@ export class MessageLog {
   }
 }
 
+/** Of a reply whose first item says what became of the message. */
 function acceptedOf(reply: readonly unknown[]): Accepted {
-  const [seq = 0, sentAt = 0, epoch = 0, durableSeq = 0] = reply.map(numberOf);
+  const seq = numberOf(reply[1]);
+  const sentAt = numberOf(reply[2]);
+  const epoch = numberOf(reply[3]);
+  const durableSeq = numberOf(reply[4]);
   return { seq, sentAt, epoch, durableSeq };
 }
 
-function answerOf(kind: string, rest: readonly unknown[], limits: AppendRequest['limits']): LogAnswer {
-  const answered = (result: AppendResult): LogAnswer => ({ kind: 'answered', result });
+function answerOf(reply: readonly unknown[], limits: AppendRequest['limits']): LogAnswer {
+  const kind = textOf(reply[0]);
   switch (kind) {
     case 'appended':
-      return { kind: 'answered', result: { kind, ...acceptedOf(rest) }, version: numberOf(rest[4]) };
+      return { kind: 'answered', result: { kind, ...acceptedOf(reply) }, version: numberOf(reply[5]) };
     case 'duplicate':
-      return answered({ kind, ...acceptedOf(rest) });
+      return { kind: 'answered', result: { kind, ...acceptedOf(reply) } };
     case 'limited': {
-      const [number = 0, retryAfterMs = 0] = rest.map(numberOf);
+      const number = numberOf(reply[1]);
       const limit = limits[number - 1];
       if (limit === undefined) throw new RangeError(`Redis refused by limit ${number} of ${limits.length}`);
-      return answered({ kind: 'rate_limited', limit: limit.info, retryAfterMs });
+      const result = { kind: 'rate_limited', limit: limit.info, retryAfterMs: numberOf(reply[2]) } as const;
+      return { kind: 'answered', result };
     }
     case 'reused':
-      return answered({ kind: 'id_reused' });
+      return { kind: 'answered', result: { kind: 'id_reused' } };
     case 'closed':
-      return answered({ kind: 'session_closed' });
+      return { kind: 'answered', result: { kind: 'session_closed' } };
     case 'not_seated':
     case 'behind':
-      return { kind, epoch: numberOf(rest[0]) };
+      return { kind, epoch: numberOf(reply[1]) };
     case 'none':
       return { kind };
+    case 'failed':
+      throw toCallerError(new RedisReplyError(textOf(reply[1])));
     default:
       throw new TypeError(`Expected the outcome of an append from Redis, received ${kind}`);
   }

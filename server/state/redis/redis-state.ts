@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { TandemError } from '../../../protocol/errors.ts';
-import type { ActivityState, Message } from '../../../protocol/session.ts';
+import type { ActivityState } from '../../../protocol/session.ts';
 import type { Timings } from '../../sessions/deadlines.ts';
+import { closedText, openText, type Delivery } from '../../sessions/message-text.ts';
 import type {
+  Accepted,
   AppendRequest,
   AppendResult,
   ChangeResult,
@@ -54,7 +56,7 @@ export interface RedisStateOptions {
   keys: Keys;
   instanceId: string;
   /** Called for every message that this instance appended, when it is stored. */
-  onAppended: (message: Message) => void;
+  onAppended: (message: Delivery) => void;
   /** Called for every message of a session with a seat that this instance holds, in the order of seq. */
   onMessage: MessageListener;
   /**
@@ -256,8 +258,23 @@ export class RedisState implements SessionState {
     return this.#guard(() => this.#names.countLiveCodes());
   }
 
-  append(request: AppendRequest): Promise<AppendResult> {
-    return this.#lanes.together(request.sessionId, () => this.#guard(() => this.#append(request)));
+  /** The way of each message, in one function: every promise less is felt. */
+  async append(request: AppendRequest): Promise<AppendResult> {
+    const { sessionId, sender, id, type, bodyJson } = request;
+    const { before, leave } = this.#lanes.join(sessionId);
+    try {
+      if (before !== null) await before;
+      this.#refuseWhenStopped();
+      if (this.isBacklogFull) return await this.#findOnly(request);
+      const text = openText({ sessionId, from: sender.seatId, id, type, bodyJson });
+      const answer = await this.#log.append(request, text, this.#local.seenSeq(sessionId));
+      if (answer.kind !== 'answered') return await this.#refused(request, answer);
+      const { result, version } = answer;
+      if (result.kind === 'appended') this.#appended(request, text, result, version);
+      return result;
+    } finally {
+      leave();
+    }
   }
 
   findSend(sessionId: string, seatId: string, id: string, fingerprint: string): Promise<FindSendResult> {
@@ -340,23 +357,23 @@ export class RedisState implements SessionState {
     return this.#tallies.backlog >= this.#maxBacklog;
   }
 
-  async #append(request: AppendRequest): Promise<AppendResult> {
-    const { sessionId, sender, id, type, body, fingerprint } = request;
-    if (this.isBacklogFull) {
-      const found = await this.#findSend(sessionId, sender.seatId, id, fingerprint);
-      if (found.kind !== 'unknown') return found;
-      throw overloaded();
-    }
-    const answer = await this.#log.append(request, this.#local.seenSeq(sessionId));
-    if (answer.kind !== 'answered') return this.#refused(request, answer);
-    const { result, version } = answer;
-    if (result.kind !== 'appended') return result;
-    if (version !== undefined) this.#noticed(sessionId, result.epoch, version);
-    const sentAt = new Date(result.sentAt).toISOString();
-    const message: Message = { id, seq: result.seq, sessionId, from: sender.seatId, type, body, sentAt };
+  async #findOnly({ sessionId, sender, id, fingerprint }: AppendRequest): Promise<AppendResult> {
+    const found = await this.#findSend(sessionId, sender.seatId, id, fingerprint);
+    if (found.kind === 'unknown') throw overloaded();
+    return found;
+  }
+
+  #appended(
+    { sessionId, sender, id }: AppendRequest,
+    text: string,
+    { seq, sentAt, epoch }: Accepted,
+    version: number | undefined,
+  ): void {
+    if (version !== undefined) this.#noticed(sessionId, epoch, version);
+    const json = closedText(text, seq, sentAt);
+    const message: Delivery = { sessionId, from: sender.seatId, id, seq, sentAt, json };
     this.#tell(() => this.#options.onAppended(message));
-    this.#local.appended(message, sender, result.epoch);
-    return result;
+    this.#local.appended(message, sender, epoch);
   }
 
   async #findSend(sessionId: string, seatId: string, id: string, fingerprint: string): Promise<FindSendResult> {
@@ -460,8 +477,12 @@ export class RedisState implements SessionState {
   }
 
   async #guard<T>(run: () => Promise<T>): Promise<T> {
-    if (this.#isStopped) throw new TandemError('UNAVAILABLE', 'The server is stopping: repeat on a new connection.');
+    this.#refuseWhenStopped();
     return run();
+  }
+
+  #refuseWhenStopped(): void {
+    if (this.#isStopped) throw new TandemError('UNAVAILABLE', 'The server is stopping: repeat on a new connection.');
   }
 
   /** What listeners throw is their fault and not the caller's: what they were told of is stored. */

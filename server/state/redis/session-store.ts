@@ -136,6 +136,13 @@ export function heldSession(
   text: string,
   fields: ReadonlyMap<string, string>,
 ): HeldSession {
+  const { version, ...flat } = flatFieldsOf(fields);
+  const snapshot: SessionSnapshot = { document: decodeDocument(sessionId, text), ...flat };
+  return { now, version, snapshot, idleWarned: fields.get('warned') === '1', fields };
+}
+
+/** What lies beside the document, so that it is read and written without it. */
+export function flatFieldsOf(fields: ReadonlyMap<string, string>) {
   const receipts = new Map<string, Receipt>();
   const activity = new Map<string, ActivityState>();
   for (const [field, value] of fields) {
@@ -147,15 +154,14 @@ export function heldSession(
     }
   }
   const number = (field: string) => numberOf(fields.get(field) ?? '0');
-  const snapshot: SessionSnapshot = {
-    document: decodeDocument(sessionId, text),
+  return {
+    version: number('v'),
     lastSeq: number('seq'),
     durableSeq: number('dseq'),
     lastActivityAt: number('act'),
     receipts,
     activity,
   };
-  return { now, version: number('v'), snapshot, idleWarned: fields.get('warned') === '1', fields };
 }
 
 export function countsOf(fields: ReadonlyMap<string, string>): PartitionCounts {

@@ -2,11 +2,13 @@ import { createHash } from 'node:crypto';
 import type { ArchiveSource, StoredMessage, UnarchivedSession } from '../../sessions/ports.ts';
 import type { EndedSeat } from '../../sessions/session.ts';
 import type { Redis } from './client.ts';
+import { decodeDocument } from './document-text.ts';
 import { PARTITIONS, type Keys, type PartitionKeys } from './keys.ts';
-import { bodyOf } from './message-text.ts';
+import { bodyOf } from '../../sessions/message-text.ts';
 import { arrayOf, fieldsOf, numberOf, textOf } from './reply.ts';
-import { loadScript } from './script.ts';
-import { heldSession } from './session-store.ts';
+import { loadScript, type Script } from './script.ts';
+import { ScriptBatch } from './script-batch.ts';
+import { flatFieldsOf } from './session-store.ts';
 import { waitingPartitions } from './waiting-partitions.ts';
 
 const TAKE = loadScript('take_unarchived');
@@ -19,6 +21,8 @@ const FIND_CHANGED = loadScript('find_changed');
 
 /** Of one session at once: with the longest bodies, hundreds of messages would be too much for one transaction. */
 const BYTES = 512 * 1024;
+/** Of all sessions that one call reads. */
+const BYTES_TOGETHER = 4 * 1024 * 1024;
 /** How long a session that was taken is left to its archiver. */
 const TAKEN_MS = 10_000;
 /** Until the next try of a session that is refused; twice as long after each. */
@@ -43,8 +47,15 @@ export interface UnarchivedOptions {
 export class Unarchived implements ArchiveSource {
   readonly #options: UnarchivedOptions;
 
+  readonly #reads: ScriptBatch;
+  readonly #settles: ScriptBatch;
+
   constructor(options: UnarchivedOptions) {
     this.#options = options;
+    const { redis, clock, hotMessages, closedLifeMs } = options;
+    const run = (script: Script) => (keys: readonly string[], args: readonly string[]) => redis.run(script, keys, args);
+    this.#reads = new ScriptBatch(run(READ), () => [clock(), String(BYTES_TOGETHER)]);
+    this.#settles = new ScriptBatch(run(SETTLE), () => [clock(), String(hotMessages), String(closedLifeMs)]);
   }
 
   async take(limit: number): Promise<{ sessionId: string; sinceMs: number }[]> {
@@ -85,30 +96,13 @@ export class Unarchived implements ArchiveSource {
   }
 
   async read(sessionId: string, maxMessages: number): Promise<UnarchivedSession | null> {
-    const { redis, keys, clock } = this.#options;
+    const { keys } = this.#options;
     const { document, flat, log, ended } = keys.session(sessionId);
     const partition = keys.partitionOf(sessionId);
     const names = [document, flat, log, ended, partition.unarchived, asideOf(partition)];
-    const reply = arrayOf(await redis.run(READ, names, [String(maxMessages), String(BYTES), sessionId, clock()]));
-    if (reply.length === 0) return null;
-    const [text, fields, entries, endings, wait] = reply;
-    const { snapshot, version, fields: known } = heldSession(sessionId, 0, textOf(text), fieldsOf(fields));
-    const { epoch } = snapshot.document;
-    const [archivedVersion, archivedReceipts = ''] = (known.get('arc') ?? '').split(' ');
-    return {
-      document: snapshot.document,
-      version,
-      lastActivityAt: snapshot.lastActivityAt,
-      receipts: snapshot.receipts,
-      ended: arrayOf(endings).map((ending) => JSON.parse(textOf(ending)) as EndedSeat),
-      messages: arrayOf(entries).map((entry) => storedOf(sessionId, epoch, entry)),
-      durableSeq: snapshot.durableSeq,
-      archived: {
-        document: archivedVersion === String(version),
-        receipts: archivedReceipts === receiptsDigest(snapshot.receipts),
-      },
-      asideMs: numberOf(wait) < 0 ? null : numberOf(wait),
-    };
+    const args = [sessionId, String(maxMessages), String(BYTES)];
+    const reply = arrayOf(await this.#reads.call(this.#groupOf(partition), { keys: names, args }));
+    return reply.length === 0 ? null : unarchivedOf(sessionId, reply);
   }
 
   settle(session: UnarchivedSession): Promise<'done' | 'more' | 'gone'> {
@@ -143,24 +137,28 @@ export class Unarchived implements ArchiveSource {
   }
 
   async #settle(session: UnarchivedSession, version: string): Promise<'done' | 'more' | 'gone'> {
-    const { redis, keys, clock, hotMessages, closedLifeMs } = this.#options;
-    const { document, messages, ended, receipts, durableSeq } = session;
-    const names = keys.session(document.id);
-    const partition = keys.partitionOf(document.id);
-    const reply = await redis.run(
-      SETTLE,
-      [
+    const { keys } = this.#options;
+    const { sessionId, epoch, messages, ended, receipts, durableSeq } = session;
+    const names = keys.session(sessionId);
+    const partition = keys.partitionOf(sessionId);
+    const reply = await this.#settles.call(this.#groupOf(partition), {
+      keys: [
         ...[names.flat, names.log, names.ended, partition.unarchived, partition.counts, names.document],
         asideOf(partition),
       ],
-      [
-        ...[clock(), document.id, String(document.epoch), String(messages.at(-1)?.seq ?? durableSeq), version],
+      args: [
+        ...[sessionId, String(epoch), String(messages.at(-1)?.seq ?? durableSeq), version],
         JSON.stringify(ended.map((seat) => JSON.stringify(seat))),
-        ...[String(hotMessages), receiptsText(receipts), String(closedLifeMs), receiptsDigest(receipts)],
+        ...[receiptsText(receipts), receiptsDigest(receipts)],
       ],
-    );
+    });
     const outcome = numberOf(reply);
     return outcome === 1 ? 'done' : outcome === 0 ? 'more' : 'gone';
+  }
+
+  /** In a cluster, what goes together lies in one slot. */
+  #groupOf({ unarchived }: PartitionKeys): string {
+    return this.#options.redis.kind === 'cluster' ? unarchived : '';
   }
 
   #asideKeys(sessionId: string): string[] {
@@ -190,6 +188,30 @@ function receiptsText(receipts: UnarchivedSession['receipts']): string {
     .map(([seatId, { delivered, read }]) => `r:${seatId}=${delivered} ${read}`)
     .sort()
     .join(',');
+}
+
+function unarchivedOf(sessionId: string, reply: readonly unknown[]): UnarchivedSession {
+  const [text, fieldList, entries, endings, wait] = reply;
+  const fields = fieldsOf(fieldList);
+  const { version, durableSeq, lastActivityAt, receipts } = flatFieldsOf(fields);
+  const epoch = numberOf(fields.get('epoch') ?? '0');
+  const [archivedVersion, archivedReceipts = ''] = (fields.get('arc') ?? '').split(' ');
+  const archived = {
+    document: archivedVersion === String(version),
+    receipts: archivedReceipts === receiptsDigest(receipts),
+  };
+  const ended = arrayOf(endings).map((ending) => JSON.parse(textOf(ending)) as EndedSeat);
+  const messages = arrayOf(entries).map((entry) => storedOf(sessionId, epoch, entry));
+  const decoded = () => decodeDocument(sessionId, textOf(text));
+  // Of a session of which only messages are new nobody looks at the document, and to decode it would be most of the work.
+  let document = archived.document && messages.length > 0 && ended.length === 0 ? null : decoded();
+  return {
+    ...{ sessionId, epoch, version, lastActivityAt, receipts, ended, messages, durableSeq, archived },
+    get document() {
+      return (document ??= decoded());
+    },
+    asideMs: numberOf(wait) < 0 ? null : numberOf(wait),
+  };
 }
 
 function storedOf(sessionId: string, epoch: number, entry: unknown): StoredMessage {
