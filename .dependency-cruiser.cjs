@@ -95,7 +95,7 @@ module.exports = {
     never(
       'stores-know-ports-and-rules',
       '^server/(state|durable)/',
-      '^server/sessions/(?!(ports|session|deadlines|fingerprint)\\.ts$)',
+      '^server/sessions/(?!(ports|session|deadlines|fingerprint|message-text)\\.ts$)',
       'a store runs the rules and implements the ports; it never calls a service',
     ),
     never(
@@ -175,9 +175,15 @@ module.exports = {
     },
     never(
       'socket.io-client-only-in-client',
-      '^(protocol|server|web)/',
+      '^(protocol|server|web/(?!console/))',
       '^node_modules/socket\\.io-client/',
-      'one room speaks to a server',
+      'one room speaks to a server, but for the console: its namespace is not the business of the library',
+    ),
+    never(
+      'uplot-only-in-console',
+      '^(protocol|server|client|web/(?!console/))',
+      '^node_modules/uplot/',
+      'one page draws lines, and no other loads what draws them',
     ),
     {
       name: 'examples-stand-alone',

@@ -82,6 +82,10 @@ async function run(): Promise<void> {
           },
         }),
     onFatal: crash,
+    // As a first SIGTERM: asked twice, it is no impatient person at the keyboard.
+    onStopAsked: () => {
+      if (!mustStop()) void stop();
+    },
   });
   try {
     await server.start();

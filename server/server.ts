@@ -6,6 +6,7 @@ import { TandemError } from '../protocol/errors.ts';
 import type { Backbone, HotState } from './backbone/backbone.ts';
 import { openBackbone } from './backbone/open-backbone.ts';
 import { Cache } from './cache/cache.ts';
+import { openConsole } from './composition/console.ts';
 import { createDomain } from './composition/domain.ts';
 import { createEdge } from './composition/edge.ts';
 import { openIdentity } from './composition/identity.ts';
@@ -18,6 +19,7 @@ import { openDurable, type OpenDurable } from './durable/open-durable.ts';
 import { createHeadAnnouncer } from './jobs/head-announcer.ts';
 import { createRetention } from './jobs/retention.ts';
 import { createSweeper } from './jobs/sweeper.ts';
+import { createTimelineWriter } from './jobs/timeline-writer.ts';
 import { createClientIp } from './limits/client-ip.ts';
 import { createOverloadWatch } from './limits/overload.ts';
 import { createDetailedHealth, type DetailedHealth } from './observability/health-detailed.ts';
@@ -45,6 +47,8 @@ export interface ServerOverrides {
   isOverloaded?: () => boolean;
   /** The server can't go on, and must not try: another process has taken the data directory. */
   onFatal?: (error: Error) => void;
+  /** An operator asked for the stop; `stop` is what happens unless given. */
+  onStopAsked?: () => void;
 }
 
 export interface Server {
@@ -102,7 +106,8 @@ export function createServer(config: Config, overrides: ServerOverrides = {}): S
       const parts = { config, durable, logger, metrics, tracing, instanceId, onFault, testClock };
       backbone = await openBackbone(parts);
       goOnUnlessStopping();
-      running = await serve({ ...parts, overrides, backbone });
+      const onStopAsked = overrides.onStopAsked ?? (() => void stopOnce().catch(onFault));
+      running = await serve({ ...parts, overrides, backbone, onStopAsked });
       return { port: running.address().port };
     } catch (error) {
       await backbone?.close();
@@ -123,9 +128,10 @@ export function createServer(config: Config, overrides: ServerOverrides = {}): S
     await starting?.catch(() => undefined);
     await (running?.stop() ?? closeLogs());
   };
+  const stopOnce = () => (stopping ??= stop());
   return {
     start: () => (starting ??= start()),
-    stop: () => (stopping ??= stop()),
+    stop: stopOnce,
     address: () => running?.address() ?? null,
   };
 }
@@ -172,6 +178,7 @@ interface Parts {
   tracing: Tracing | null;
   instanceId: string;
   onFault: (error: unknown) => void;
+  onStopAsked: () => void;
 }
 
 interface Running {
@@ -214,7 +221,7 @@ async function serve(parts: Parts): Promise<Running> {
       span?.end({ sessionId: message.sessionId });
       if (!isDelivered) return;
       // Clocks of instances differ by a little: nothing arrives before it is sent.
-      metrics.messageDelivered(Math.max(0, now() - Date.parse(message.sentAt)) / 1000);
+      metrics.messageDelivered(Math.max(0, now() - message.sentAt) / 1000);
     },
     sessions: () => sessions,
   });
@@ -251,6 +258,12 @@ async function serve(parts: Parts): Promise<Running> {
       tidy: durable.tidy,
       onError: onFault,
     }),
+    createTimelineWriter({
+      timeline: domain.timeline,
+      durable: durable.store,
+      onLost: (count) => logger.warn('session_events_lost', { count }),
+      onError: onFault,
+    }),
     ...hot.jobs,
     ...(mail.job === null ? [] : [mail.job]),
   ];
@@ -270,6 +283,7 @@ async function serve(parts: Parts): Promise<Running> {
   });
   metrics.observe({ logLinesDropped: () => logger.dropped() });
   measureHealth(metrics, health);
+  jobs.push(openConsole({ ...parts, hot, gateway, domain, identity, health, mail, isDraining: () => isDraining }));
   const http = createEdge({
     ...parts,
     ...{ hot, gateway, domain, identity, cache, health, clientIp },

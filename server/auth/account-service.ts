@@ -178,11 +178,26 @@ export class AccountService {
     });
   }
 
+  /** An account of ours by its id or its address, for whoever looks after all of them; null when there is none. */
+  async find(idOrEmail: string): Promise<User | null> {
+    const { store } = this.#options;
+    const known = isUuid(idOrEmail)
+      ? await store.findUser(idOrEmail.toLowerCase())
+      : isEmailAddress(idOrEmail)
+        ? await store.findByEmail(emailKeyOf(idOrEmail))
+        : null;
+    return known?.user ?? null;
+  }
+
   /** Devices on which the user is signed in here, the last used first. */
+  loginsOf(userId: string): Promise<Login[]> {
+    return this.#options.store.logins(userId, this.#options.now(), MOST_LOGINS);
+  }
+
+  /** As `loginsOf`, as the user sees them. */
   async logins(identity: Identity): Promise<ListedLogin[]> {
-    const { store, now } = this.#options;
     if (identity.kind === 'foreign' || !isUuid(identity.userId)) return [];
-    const logins = await store.logins(identity.userId, now(), MOST_LOGINS);
+    const logins = await this.loginsOf(identity.userId);
     return logins.map((login) => ({ ...login, current: login.id === identity.loginId }));
   }
 

@@ -64,9 +64,13 @@ export class SignOut {
 
   /** Signs a device of the user out. False when the user has no such login. */
   async endLogin(identity: Identity, loginId: string): Promise<boolean> {
+    return identity.kind !== 'foreign' && this.endLoginOf(identity.userId, loginId);
+  }
+
+  /** The same, by the word of who keeps the accounts. */
+  async endLoginOf(userId: string, loginId: string): Promise<boolean> {
     const { store, revocations, terms, now } = this.#options;
-    const { kind, userId } = identity;
-    if (kind === 'foreign' || !isUuid(userId) || !isUuid(loginId)) return false;
+    if (!isUuid(userId) || !isUuid(loginId)) return false;
     const ended = await store.endLogins(terms.ending(userId, [loginId], 'signed_out', now()));
     await revocations.announce(ended.map((id) => terms.ofLogin(id)));
     return ended.length > 0;

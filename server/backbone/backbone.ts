@@ -10,8 +10,9 @@ import type { Job } from '../jobs/loop.ts';
 import type { CacheFigures } from '../observability/health-detailed.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
-import type { Durability, Message } from '../../protocol/session.ts';
-import type { Limits, MessageListener, SessionState } from '../sessions/ports.ts';
+import type { Durability } from '../../protocol/session.ts';
+import type { Delivery } from '../sessions/message-text.ts';
+import type { InstanceReports, Limits, MessageListener, SessionState } from '../sessions/ports.ts';
 import type { SessionService } from '../sessions/session-service.ts';
 import type { GatewayOptions } from '../realtime/gateway.ts';
 
@@ -29,7 +30,7 @@ export interface BackboneParts {
 /** Whom the state calls. */
 export interface StateListeners {
   /** Once for a message, in the process that appended it and before `onMessage`. */
-  readonly onAppended: (message: Message) => void;
+  readonly onAppended: (message: Delivery) => void;
   readonly onMessage: MessageListener;
   readonly sessions: () => SessionService;
 }
@@ -60,6 +61,8 @@ export interface Backbone {
   readonly limits: Limits;
   /** How instances tell each other what is revoked. */
   readonly revocations: RevocationFeed;
+  /** What the instances tell of themselves. */
+  readonly reports: InstanceReports;
   /** Where what is read again and again is kept. */
   readonly cacheStore: CacheStore;
   /** How instances hear each other's events; null for a process that is alone. */

@@ -1,5 +1,6 @@
 import { MemoryCache } from '../state/memory/memory-cache.ts';
 import { MemoryLimits } from '../state/memory/memory-limits.ts';
+import { MemoryReports } from '../state/memory/memory-reports.ts';
 import { MemoryRevocations } from '../state/memory/memory-revocations.ts';
 import { MemoryState } from '../state/memory/memory-state.ts';
 import type { Backbone, BackboneParts } from './backbone.ts';
@@ -12,6 +13,7 @@ export function memoryBackbone({ config, durable, testClock, onFault }: Backbone
     kind: 'memory',
     limits,
     revocations: new MemoryRevocations(),
+    reports: new MemoryReports(now),
     cacheStore: new MemoryCache({ now }),
     adapter: null,
     now,

@@ -17,6 +17,7 @@ import { RedisLimits } from '../state/redis/redis-limits.ts';
 import { PrimaryComparison } from '../state/redis/primary-comparison.ts';
 import { PrimaryGate } from '../state/redis/primary-gate.ts';
 import { RunClaim } from '../state/redis/run-claim.ts';
+import { RedisReports } from '../state/redis/redis-reports.ts';
 import { RedisRevocations } from '../state/redis/redis-revocations.ts';
 import { RedisState } from '../state/redis/redis-state.ts';
 import { createSocketAdapter } from '../state/redis/socket-adapter.ts';
@@ -91,6 +92,7 @@ export async function openRedisBackbone(parts: BackboneParts, redisConfig: Redis
       kind: 'redis',
       limits,
       revocations,
+      reports: new RedisReports({ redis, keys, now }),
       cacheStore: new RedisCache({ redis, keys }),
       adapter: createSocketAdapter(redis, subscriber, `${redisConfig.keyPrefix}:io`, () => onEventLost()),
       now,

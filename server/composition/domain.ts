@@ -18,6 +18,7 @@ import type { SessionEvents } from '../sessions/ports.ts';
 import { Seating } from '../sessions/seating.ts';
 import { SessionDirectory } from '../sessions/session-directory.ts';
 import { SessionService } from '../sessions/session-service.ts';
+import { TimelineQueue } from '../sessions/timeline-queue.ts';
 
 export interface DomainParts {
   config: Config;
@@ -34,6 +35,8 @@ export interface Domain {
   readonly messages: MessageService;
   readonly directory: SessionDirectory;
   readonly backend: BackendService;
+  /** What the store is not told of by what it stores. */
+  readonly timeline: TimelineQueue;
 }
 
 export function createDomain(parts: DomainParts, hot: HotState, events: SessionEvents, cache: Cache): Domain {
@@ -55,13 +58,15 @@ export function createDomain(parts: DomainParts, hot: HotState, events: SessionE
     failuresInTotal: limitRequests(config.limits, [['join_failures_total', 'all']])[0] ?? null,
   });
   const newId = uuidv7;
+  const timeline = new TimelineQueue({ now, newId });
   const through = writeThrough === undefined ? {} : { writeThrough };
   return {
     seating: new Seating({
-      ...{ state, history, events, announcer, codes, guard, retryHorizonMs, instanceId, now, newId, logger, metrics },
+      ...{ state, history, events, announcer, codes, guard, timeline, retryHorizonMs, instanceId, now, newId },
+      ...{ logger, metrics },
     }),
     sessions: new SessionService({
-      ...{ state, events, announcer, codes, instanceId, ...through },
+      ...{ state, events, announcer, codes, timeline, instanceId, ...through },
       timings: config.sessions,
     }),
     messages: new MessageService({ state, history, events }),
@@ -73,5 +78,6 @@ export function createDomain(parts: DomainParts, hot: HotState, events: SessionE
       ...{ state, announcer, codes, newId, logger, now, ...through },
       durable: durable.store,
     }),
+    timeline,
   };
 }

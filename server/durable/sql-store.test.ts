@@ -8,7 +8,7 @@ import { DivergenceError, RefusedCommitError } from '../sessions/ports.ts';
 import { startBreakableProxy } from '../../test/support/breakable-proxy.ts';
 import { copyDataDirectory } from '../../test/support/data-directory.ts';
 import { externalPostgres } from '../../test/support/external-postgres.ts';
-import { creation, newSession } from '../../test/support/stored-session.ts';
+import { creation, newEvent, newSession } from '../../test/support/stored-session.ts';
 import { openTestDatabases } from '../../test/support/test-databases.ts';
 import { accountCalls, mailCalls } from './conformance/calls.conformance.ts';
 import { describeDurableStore } from './durable.conformance.ts';
@@ -117,7 +117,10 @@ describe('the SQL store', () => {
       ['openHeads', () => store.openHeads(null, 1)],
       ['closedAmong', () => store.closedAmong([id])],
       ['listSessions', () => store.listSessions(null, { cursor: null, limit: 1 }, 0)],
+      ['searchSessions', () => store.searchSessions('0', null, { cursor: null, limit: 1 }, 0)],
+      ['leftSeats', () => store.leftSeats(id)],
       ['sessionsOfUser', () => store.sessionsOfUser('user-1', { cursor: null, limit: 1 }, 0)],
+      ['recordEvents', () => store.recordEvents([newEvent({ sessionId: id })])],
       ['sessionEvents', () => store.sessionEvents(id, { cursor: null, limit: 1 })],
       ['analytics', () => store.analytics('2026-01-01', '2026-01-31')],
       ['expire', () => store.expire({ olderThan: 0, keepNewest: 1, now: 0, atMost: 1 })],

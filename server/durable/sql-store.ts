@@ -14,11 +14,14 @@ import type { Pool, Statement } from './pool.ts';
 import { DIVERGENCE, isTemporary, isUnknownOutcome } from './sql-states.ts';
 import { createAccountStore } from './sql-store/account-store.ts';
 import { analytics } from './sql-store/analytics.ts';
+import { recordEvents } from './sql-store/events.ts';
 import { listSessions, sessionEvents, sessionsOfUser } from './sql-store/lists.ts';
+import { leftSeats } from './sql-store/left-seats.ts';
 import { createMailQueue } from './sql-store/mails.ts';
 import { findSend, readMessages, recentSends } from './sql-store/messages.ts';
 import { expire } from './sql-store/retention.ts';
 import { seatsOfUser } from './sql-store/seats.ts';
+import { searchSessions } from './sql-store/session-search.ts';
 import {
   closedAmong,
   findByCode,
@@ -52,8 +55,11 @@ export function createSqlStore(connections: Pool, writer: Pool = connections): D
     findSend: (sessionId, participantId, id) => findSend(pool, sessionId, participantId, id),
     recentSends: (sessionId, since, limit) => recentSends(pool, sessionId, since, limit),
     listSessions: (status, page, now) => listSessions(pool, status, page, now),
+    searchSessions: (search, status, page, now) => searchSessions(pool, search, status, page, now),
     sessionsOfUser: (userId, page, now) => sessionsOfUser(pool, userId, page, now),
+    leftSeats: (sessionId) => leftSeats(pool, sessionId),
     seatsOfUser: (sessionId, userId) => seatsOfUser(pool, sessionId, userId),
+    recordEvents: (events) => recordEvents(pool, events),
     sessionEvents: (sessionId, page) => sessionEvents(pool, sessionId, page),
     analytics: (fromDay, toDay) => analytics(pool, fromDay, toDay),
     expire: (request) => expire(pool, request),

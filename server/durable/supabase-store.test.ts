@@ -5,7 +5,7 @@ import path from 'node:path';
 import { TandemError } from '../../protocol/errors.ts';
 import { Stopwatch } from '../../test/support/stopwatch.ts';
 import { startDataApi, type DataApi } from '../../test/support/data-api.ts';
-import { creation, newSession } from '../../test/support/stored-session.ts';
+import { creation, newEvent, newSession } from '../../test/support/stored-session.ts';
 import { startSupabaseLite, type SupabaseLite } from '../../test/support/supabase-lite.ts';
 import { startTcpProxy } from '../../test/support/tcp-proxy.ts';
 import { DivergenceError, RefusedCommitError } from '../sessions/ports.ts';
@@ -222,7 +222,10 @@ describe('a Supabase project that is ill', () => {
       ['findSend', () => store.findSend(id, id, 'message-1')],
       ['recentSends', () => store.recentSends(id, 0, 1)],
       ['listSessions', () => store.listSessions(null, { cursor: null, limit: 1 }, 0)],
+      ['searchSessions', () => store.searchSessions('0', null, { cursor: null, limit: 1 }, 0)],
+      ['leftSeats', () => store.leftSeats(id)],
       ['sessionsOfUser', () => store.sessionsOfUser('user-1', { cursor: null, limit: 1 }, 0)],
+      ['recordEvents', () => store.recordEvents([newEvent({ sessionId: id })])],
       ['sessionEvents', () => store.sessionEvents(id, { cursor: null, limit: 1 })],
       ['analytics', () => store.analytics('2026-01-01', '2026-01-31')],
       ['expire', () => store.expire({ olderThan: 0, keepNewest: 1, now: 0, atMost: 1 })],

@@ -12,11 +12,14 @@ import { commitBatchJson } from './commit-batch-json.ts';
 import { DIVERGENCE, isTemporary, isUnknownOutcome } from './sql-states.ts';
 import { createAccountStore } from './sql-store/account-store.ts';
 import { analytics } from './sql-store/analytics.ts';
+import { recordEvents } from './sql-store/events.ts';
 import { listSessions, sessionEvents, sessionsOfUser } from './sql-store/lists.ts';
+import { leftSeats } from './sql-store/left-seats.ts';
 import { createMailQueue } from './sql-store/mails.ts';
 import { findSend, readMessages, recentSends } from './sql-store/messages.ts';
 import { expire } from './sql-store/retention.ts';
 import { seatsOfUser } from './sql-store/seats.ts';
+import { searchSessions } from './sql-store/session-search.ts';
 import { closedAmong, findByCode, findByKey, loadSession, openHeads, raiseEpoch } from './sql-store/sessions.ts';
 import { storedSession, type SessionRow } from './stored-rows.ts';
 import { SupabaseCallError, type SupabaseCalls } from './supabase-client.ts';
@@ -47,8 +50,11 @@ export function createSupabaseStore(connections: Calls, writer: Calls = connecti
     findSend: (sessionId, participantId, id) => findSend(queries, sessionId, participantId, id),
     recentSends: (sessionId, since, limit) => recentSends(queries, sessionId, since, limit),
     listSessions: (status, page, now) => listSessions(queries, status, page, now),
+    searchSessions: (search, status, page, now) => searchSessions(queries, search, status, page, now),
     sessionsOfUser: (userId, page, now) => sessionsOfUser(queries, userId, page, now),
+    leftSeats: (sessionId) => leftSeats(queries, sessionId),
     seatsOfUser: (sessionId, userId) => seatsOfUser(queries, sessionId, userId),
+    recordEvents: (events) => recordEvents(queries, events),
     sessionEvents: (sessionId, page) => sessionEvents(queries, sessionId, page),
     analytics: (fromDay, toDay) => analytics(queries, fromDay, toDay),
     expire: (request) => expire(queries, request),

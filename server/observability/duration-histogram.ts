@@ -13,6 +13,16 @@ export interface DurationHistogramOptions<L extends string> {
 export interface DurationSeries {
   /** What is no number is passed over: it would be the sum from then on. */
   observe(seconds: number): void;
+  /** What was counted so far. */
+  counts(): DurationCounts;
+}
+
+/** Observations of one series since the start; those above the last bound are in the total alone. */
+export interface DurationCounts {
+  readonly bounds: readonly number[];
+  /** Up to each bound and above the one before. */
+  readonly within: readonly number[];
+  readonly total: number;
 }
 
 /**
@@ -78,6 +88,10 @@ class Series implements DurationSeries {
       this.#counts[index] = (this.#counts[index] ?? 0) + 1;
       return;
     }
+  }
+
+  counts(): DurationCounts {
+    return { bounds: this.#bounds, within: [...this.#counts], total: this.#count };
   }
 
   values(name: string): MetricValueWithName<string>[] {

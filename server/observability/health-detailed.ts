@@ -77,7 +77,8 @@ export interface DetailedHealth {
   report(): Promise<DetailedReport>;
 }
 
-const MEANINGS: Readonly<Record<Durability, string>> = {
+/** What an acknowledged message survives, in words. */
+export const DURABILITY_MEANINGS: Readonly<Record<Durability, string>> = {
   archived:
     'An acknowledged message was committed in Postgres before the answer. The embedded Postgres runs without fsync: ' +
     'a crash of the process costs nothing, a power cut possibly the last commits.',
@@ -130,7 +131,7 @@ export function createDetailedHealth(options: DetailedHealthOptions): DetailedHe
           utilization: Math.round(utilization * 1000) / 1000,
         },
         durability,
-        durabilityMeaning: MEANINGS[durability],
+        durabilityMeaning: DURABILITY_MEANINGS[durability],
         checks: {
           database: { status: database.status, type: database.type, latencyMs: database.latencyMs },
           cache: {

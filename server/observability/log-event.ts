@@ -36,6 +36,8 @@ export type LogEvent =
   | 'internal_error'
   /** Spans that did not reach the collector, at most once a minute. */
   | 'traces_lost'
+  /** Events that timelines of sessions lack: the database was away for too long, or refused them; at most once a minute. */
+  | 'session_events_lost'
   /** Log files can't be written, from the first lost line on; and are written again. On stdout alone. */
   | 'log_file_failed'
   | 'log_file_recovered';

@@ -24,6 +24,8 @@ export interface LogFields {
   reason?: string | undefined;
   limit?: string | undefined;
   scope?: string | undefined;
+  /** What an operator did something to: the id of an instance or a user. */
+  target?: string | undefined;
   phase?: string | undefined;
   signal?: string | undefined;
   route?: string | undefined;
@@ -65,6 +67,7 @@ const SERIALIZERS: { readonly [Name in keyof Required<LogFields>]: Serializer } 
   reason: maskedText,
   limit: text,
   scope: text,
+  target: maskedText,
   phase: text,
   signal: text,
   route: text,

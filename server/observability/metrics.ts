@@ -4,7 +4,7 @@ import { COMMAND_NAMES, type CommandName } from '../../protocol/commands.ts';
 import type { ErrorCode } from '../../protocol/errors.ts';
 import type { LimitName } from '../../protocol/limits.ts';
 import type { Presence, SessionStatus } from '../../protocol/session.ts';
-import type { DurationSeries } from './duration-histogram.ts';
+import type { DurationCounts, DurationSeries } from './duration-histogram.ts';
 import { createEventLoopLag } from './event-loop-lag.ts';
 import {
   createCatalogue,
@@ -88,6 +88,8 @@ export interface Metrics {
   /** Prometheus text, or OpenMetrics where `accept` prefers it. */
   text(accept?: string): Promise<{ contentType: string; body: string }>;
   json(): MetricsSummary;
+  /** What was counted since the start, for whoever compares it with what was counted before. */
+  counted(): { messages: number; limited: Record<string, number>; delivery: DurationCounts };
 }
 
 interface CommandSeries {
@@ -103,6 +105,7 @@ export function createMetrics({ version }: { version: string }): Metrics {
   const lag = createEventLoopLag();
   const sources: MetricSources = {};
   let messages = 0;
+  const limited = new Map<LimitName, number>();
   catalogue.build.set({ version }, 1);
   mirror(catalogue.connections, () => sources.connections?.());
   mirror(catalogue.sendBuffer, () => sources.sendBufferBytes?.());
@@ -162,7 +165,10 @@ export function createMetrics({ version }: { version: string }): Metrics {
     pairing: (outcome) => catalogue.pairings.inc({ outcome }),
     timeToPair: (seconds) => timeToPair.observe(seconds),
     resume: (outcome) => catalogue.resumes.inc({ outcome }),
-    rateLimited: (limit) => catalogue.rateLimited.inc({ limit }),
+    rateLimited: (limit) => {
+      catalogue.rateLimited.inc({ limit });
+      limited.set(limit, (limited.get(limit) ?? 0) + 1);
+    },
     connectionClosed: (reason) => catalogue.closed.inc({ reason }),
     auth: (outcome) => catalogue.auth.inc({ outcome }),
     revocation: () => catalogue.revocations.inc(),
@@ -203,6 +209,7 @@ export function createMetrics({ version }: { version: string }): Metrics {
         messages,
       };
     },
+    counted: () => ({ messages, limited: Object.fromEntries(limited), delivery: delivery.counts() }),
   };
 }
 

@@ -5,8 +5,9 @@ import type { Logger } from '../observability/logger.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Span, Tracing } from '../observability/span.ts';
 import { KNOCK_WAIT_MS } from '../sessions/knocks.ts';
+import type { TimelineQueue } from '../sessions/timeline-queue.ts';
 import type { KnockEnd } from '../sessions/waiting-room.ts';
-import { AnswerDeadline } from './answer-deadline.ts';
+import { AnswerDeadlines, type AnswerDeadline } from './answer-deadline.ts';
 import type { Command, Services } from './commands/command.ts';
 import { createCommands } from './commands/commands.ts';
 import type { Connection } from './connection.ts';
@@ -24,6 +25,8 @@ export interface DispatchOptions {
   /** Null: nothing is traced. */
   tracing: Tracing | null;
   now: () => number;
+  /** Where a session's limits that were hit are noted. */
+  timeline: Pick<TimelineQueue, 'limited'>;
   /** The command succeeded after its caller was told that the outcome is unknown: the seat it took waits for a resume. */
   onLateSeat: (connection: Connection) => void;
 }
@@ -44,12 +47,17 @@ export class Dispatch {
   readonly #options: DispatchOptions;
   readonly #commands: ReadonlyMap<unknown, Command>;
   readonly #inFlight = new InFlight();
+  readonly #deadlines = new AnswerDeadlines();
   /** Who waits until a connection has no command that is being worked on. */
   readonly #idleWaiters = new Map<Connection, () => void>();
 
   constructor(options: DispatchOptions) {
     this.#options = options;
     this.#commands = createCommands(options.services);
+  }
+
+  knows(name: unknown): boolean {
+    return this.#commands.has(name);
   }
 
   /** Takes one packet of a client: `[event, payload?, ack?]`, as Socket.IO decoded it. */
@@ -93,14 +101,15 @@ export class Dispatch {
     const span = this.#options.tracing?.begin('server', command.name) ?? null;
     const sessionId = connection.seat?.sessionId;
     let outcome: ErrorCode | 'ok' = 'ok';
-    const deadline = new AnswerDeadline(() => {
+    const deadline = this.#deadlines.begin(() => {
       const text = 'The server did not finish this in time; the outcome is unknown. Repeat with the same id or key.';
       outcome = this.#refuse(connection, command.name, new TandemError('UNAVAILABLE', text), answer, startedAt);
     });
     const flight = this.#takeOff(connection, command);
     try {
       const payload = this.#parse(connection, command, args);
-      deadline.extend(0);
+      if (!command.reservesOwnLimits) this.#options.services.connectionLimits.reserve(connection, 'commands');
+      if (connection.seatChange !== null) await this.#awaitTurn(connection, deadline);
       const result = await this.#run(connection, command, payload, deadline, flight, span);
       if (deadline.isOver) {
         if (command.changesSeat) this.#options.onLateSeat(connection);
@@ -142,7 +151,7 @@ export class Dispatch {
     return parsed.data;
   }
 
-  async #run(
+  #run(
     connection: Connection,
     command: Command,
     payload: unknown,
@@ -150,8 +159,6 @@ export class Dispatch {
     flight: Flight,
     span: Span | null,
   ): Promise<Record<string, unknown>> {
-    if (!command.reservesOwnLimits) this.#options.services.connectionLimits.reserve(connection, ['commands']);
-    await this.#awaitTurn(connection, deadline);
     if (command.changesSeat) return this.#changeSeat(connection, command, payload, deadline, flight, span);
     return command.run(connection, payload, {
       hasWithdrawn: false,
@@ -221,7 +228,6 @@ export class Dispatch {
    * when its caller is gone, or was told that it is too late, never begins.
    */
   async #awaitTurn(connection: Connection, deadline: AnswerDeadline): Promise<void> {
-    if (connection.seatChange === null) return;
     if (connection.waiting >= MAX_WAITING) {
       const text = `More than ${MAX_WAITING} commands wait for a create or join: repeat when it is answered.`;
       throw new TandemError('UNAVAILABLE', text, { retryAfterMs: 1000 });
@@ -262,8 +268,12 @@ export class Dispatch {
   }
 
   #countRefusal(connection: Connection, { limit }: TandemError): void {
-    const { metrics, logger, services, rooms } = this.#options;
-    if (limit !== undefined && isLimitName(limit.name)) metrics.rateLimited(limit.name);
+    const { metrics, logger, services, rooms, timeline } = this.#options;
+    if (limit !== undefined && isLimitName(limit.name)) {
+      metrics.rateLimited(limit.name);
+      const { seat } = connection;
+      if (seat !== null) timeline.limited(seat.sessionId, seat.seatId, limit.name);
+    }
     const now = this.#options.now();
     if (now - connection.refusalLoggedAt >= 1000) {
       connection.refusalLoggedAt = now;

@@ -14,11 +14,13 @@ import { requestIdOf } from '../observability/request-id.ts';
 import type { Tracing } from '../observability/span.ts';
 import { maskIp } from '../observability/mask-ip.ts';
 import type { Limits } from '../sessions/ports.ts';
-import { iso } from '../sessions/view.ts';
+import { iso } from '../sessions/iso.ts';
 import type { HeldSeat } from '../sessions/seating.ts';
+import type { TimelineQueue } from '../sessions/timeline-queue.ts';
 import type { Services } from './commands/command.ts';
 import { Connection, type TandemServer, type TandemSocket } from './connection.ts';
 import { ConnectionLimits } from './connection-limits.ts';
+import { CONSOLE_NAMESPACE, OperatorConsole, type ConsoleOptions } from './console/operator-console.ts';
 import { Dispatch } from './dispatch.ts';
 import { DRAIN_WAVE_MS, drainWaves } from './drain-waves.ts';
 import { endedWhileShakingHands } from './handshake-end.ts';
@@ -27,6 +29,7 @@ import type { Reading } from './reading.ts';
 import { emitTo, Rooms } from './rooms.ts';
 import { SignedIn, type ConnectionIdentities, type SignedInOptions } from './signed-in.ts';
 import { watchSlowReader } from './slow-reader.ts';
+import { takeShortWay } from './short-way.ts';
 import { refusalOf, refuseRequest, refuseUpgrade, type Gate, type Refusal } from './upgrade.ts';
 
 const SOCKET_PATH = '/socket.io';
@@ -60,6 +63,7 @@ const AUTH_FAILURES = new Set<ErrorCode>(['UNAUTHENTICATED', 'RESUME_REJECTED'])
 
 export interface GatewayServices extends Omit<Services, 'limits' | 'connectionLimits' | 'onSignal' | 'signedIn'> {
   identities: ConnectionIdentities & Pick<SignedInOptions, 'loginTtlMs'> & { isRequired: boolean };
+  timeline: Pick<TimelineQueue, 'limited'>;
 }
 
 /** The Socket.IO edge: takes connections, hands their commands to the domain, and carries events to them. */
@@ -79,6 +83,7 @@ export class Gateway {
   #dispatch: Dispatch | null = null;
   #services: GatewayServices | null = null;
   #signedIn: SignedIn | null = null;
+  #console: OperatorConsole | null = null;
   #isDraining = false;
 
   constructor(options: GatewayOptions) {
@@ -104,6 +109,8 @@ export class Gateway {
       ...(adapter === null ? {} : { adapter }),
     });
     this.#io.bind(this.#engine);
+    // Its channel, too, is asked for before the state's, and so is heard before this instance says that it is ready.
+    this.#io.of(CONSOLE_NAMESPACE);
     this.rooms = new Rooms({
       io: this.#io,
       onOrphan: (seat) => this.#lose(seat),
@@ -142,10 +149,19 @@ export class Gateway {
       logger,
       now,
       tracing: this.#options.tracing,
+      timeline: services.timeline,
       onLateSeat: (connection) => this.#abandonSeat(connection),
     });
     this.#io.use((socket, next) => void this.#admit(socket, next));
     this.#io.on('connection', (socket) => this.#open(socket));
+  }
+
+  /** Serves the operator's console beside it, on transports of their own. */
+  openConsole(options: ConsoleOptions): void {
+    const { adapter, clientIp, now, logger, metrics } = this.#options;
+    const host = { io: this.#io, isShared: adapter !== null, clientIp, now, logger, metrics };
+    const isDraining = () => this.#isDraining;
+    this.#console = new OperatorConsole({ ...host, isDraining, greet: (conn) => this.#greet(conn) }, options);
   }
 
   isSocketRequest(request: IncomingMessage): boolean {
@@ -246,6 +262,8 @@ export class Gateway {
       closing.push(...wave.map((connection) => this.#drainOne(connection)));
     }
     await Promise.all(closing);
+    // Last: an operator sees how it goes.
+    this.#console?.close();
   }
 
   async #drainOne(connection: Connection): Promise<void> {
@@ -256,10 +274,11 @@ export class Gateway {
   async stop(): Promise<void> {
     this.#isDraining = true;
     this.#signedIn?.stop();
+    this.#console?.close();
     await this.#io.close();
   }
 
-  /** One handshake for each transport: there is one namespace, and a refused client comes back on a new one. */
+  /** One handshake for each transport: nobody needs two namespaces, and a refused client comes back on a new one. */
   async #admit(socket: TandemSocket, next: (error?: Error) => void): Promise<void> {
     const { conn } = socket;
     const refuse = (cause: unknown) => {
@@ -267,11 +286,10 @@ export class Gateway {
       if (!this.#isDraining) next(this.#connectError(socket, cause));
       setImmediate(() => conn.close());
     };
-    if (this.#greeted.has(conn)) {
+    if (!this.#greet(conn)) {
       refuse(new TandemError('INVALID_PAYLOAD', 'This transport has a connection already: open another one.'));
       return;
     }
-    this.#greeted.add(conn);
     try {
       const connection = this.#take(socket);
       try {
@@ -289,6 +307,13 @@ export class Gateway {
     } catch (error) {
       refuse(error);
     }
+  }
+
+  /** False when a handshake was begun on this transport before. */
+  #greet(conn: object): boolean {
+    if (this.#greeted.has(conn)) return false;
+    this.#greeted.add(conn);
+    return true;
   }
 
   #take(socket: TandemSocket): Connection {
@@ -354,7 +379,9 @@ export class Gateway {
       socket.conn.close();
     });
     // Never calls next: an event that reaches Socket.IO's emitter may be `error`, which ends the process unheard.
-    socket.use((packet) => dispatch.take(connection, packet));
+    const take = (packet: readonly unknown[]) => dispatch.take(connection, packet);
+    socket.use(take);
+    takeShortWay(connection, { knows: (name) => dispatch.knows(name), take });
     this.#welcome(connection);
   }
 

@@ -1,4 +1,5 @@
 /** The domain over the in-process state, with a store that can fail and clients whose events are written down. */
+import type { Message } from '../../protocol/session.ts';
 import { randomUUID } from 'node:crypto';
 import { MemoryLimits } from '../state/memory/memory-limits.ts';
 import { MemoryState } from '../state/memory/memory-state.ts';
@@ -12,6 +13,7 @@ import { MessageService } from './message-service.ts';
 import type { Connection, SessionEvents } from './ports.ts';
 import { Seating, type Caller, type HeldSeat } from './seating.ts';
 import { SessionService } from './session-service.ts';
+import { TimelineQueue } from './timeline-queue.ts';
 
 const MINUTE = 60_000;
 export const TIMINGS = { graceMs: 10 * MINUTE, idleWarningMs: 5 * MINUTE, idleTimeoutMs: 30 * MINUTE, ttlMs: 1e9 };
@@ -92,7 +94,11 @@ export function openDomain() {
   const state: MemoryState = new MemoryState({
     durable: recorder,
     onMessage: (message, sender) =>
-      clients.told.push({ to: 'all', event: 'message:new', payload: { message, sender } }),
+      clients.told.push({
+        to: 'all',
+        event: 'message:new',
+        payload: { message: JSON.parse(message.json) as Message, sender },
+      }),
     onRecovered: (recovery) => sessions.recovered(recovery),
     limits,
     timings: TIMINGS,
@@ -112,10 +118,15 @@ export function openDomain() {
   };
   const announcer = new Announcer({ events, durability: () => 'archived', now, logger, metrics });
   const codes = new CodeSource({ state, minLength: 6, ttlMs: 15 * MINUTE, now });
-  const sessions = new SessionService({ state, events, announcer, codes, timings: TIMINGS, instanceId: 'here' });
+  const timeline = new TimelineQueue({ now, newId: randomUUID });
+  const sessions = new SessionService({
+    ...{ state, events, announcer, codes, timeline },
+    timings: TIMINGS,
+    instanceId: 'here',
+  });
   const history = new History(state, new CachedMessages(recorder, { getOrSet: ({ load }) => load() }));
   const seating = new Seating({
-    ...{ state, history, events, announcer, codes, logger, metrics, now },
+    ...{ state, history, events, announcer, codes, timeline, logger, metrics, now },
     guard: new JoinGuard({ limits, failuresOfIp: () => null, failuresInTotal: null }),
     retryHorizonMs: 60 * MINUTE,
     instanceId: 'here',
@@ -139,7 +150,7 @@ export function openDomain() {
   const join = (id: string, code: string | null, key: string | null = null) =>
     seating.join(caller(id), { code: code ?? '', name: id, key });
   return {
-    ...{ recorder, clients, state, sessions, seating, messages, history, pairSeconds, resumes, faults },
+    ...{ recorder, clients, state, sessions, seating, messages, history, timeline, pairSeconds, resumes, faults },
     ...{ seatOf, create, join, now },
     advance: (ms: number) => {
       at += ms;

@@ -12,9 +12,11 @@ import type {
   JsonValue,
   LeaveReason,
   Message,
+  Role,
   SessionStatus,
 } from '../../protocol/session.ts';
 import type { Span } from '../observability/span.ts';
+import type { Delivery } from './message-text.ts';
 import type { Deadline } from './deadlines.ts';
 import type { EndedSeat, Rule, SeatHolder, SessionDocument } from './session.ts';
 
@@ -58,6 +60,7 @@ export interface AppendRequest {
 }
 
 export type { LimitCount, LimitRequest };
+export { MOST_REPORTS, REPORT_LIFE_MS, type InstanceReports } from './instance-reports.ts';
 export type { DueMail, MailCounts, MailQueue, MailResult, NewMail } from './mail-queue.ts';
 
 /** What a sender learns of a message that was accepted, now or before. */
@@ -191,7 +194,7 @@ export interface MessageSender extends SeatHolder {
 }
 
 /** Called for each message when it becomes visible; `sender` is who must not get it again. */
-export type MessageListener = (message: Message, sender: MessageSender) => void;
+export type MessageListener = (message: Delivery, sender: MessageSender) => void;
 
 /** What a session became by changes that were stored although their callers were told that this is unknown. */
 export interface Recovery {
@@ -290,6 +293,7 @@ export interface TimelineEntry {
     | 'created'
     | 'joined'
     | 'paired'
+    | RecordedEvent['kind']
     | 'left'
     | 'host_changed'
     | 'locked'
@@ -299,8 +303,25 @@ export interface TimelineEntry {
     | 'closed';
   /** Of a seat; null for what concerns all. */
   readonly participantId: string | null;
-  /** Of `left` and `closed`. */
-  readonly reason: LeaveReason | CloseReason | null;
+  /** Of `left` and `closed`, and as of a `RecordedEvent`. */
+  readonly reason: string | null;
+  /** How often, of those that are counted together; 1 of all others. */
+  readonly count: number;
+}
+
+/** What happened to a participant, and no stored row tells of. Never a body, a name or an address. */
+export interface RecordedEvent {
+  /** Of the event: by it a repetition is recognised. */
+  readonly id: string;
+  readonly sessionId: string;
+  readonly at: number;
+  /** `away`: its connection was lost. `resumed`: it is back. `limited`: limits refused what it asked for. */
+  readonly kind: 'away' | 'resumed' | 'limited';
+  readonly participantId: string;
+  /** Of `limited` the name of the limit; of `resumed` `reset` where it was one. */
+  readonly reason: string | null;
+  /** Refusals since `at`, of `limited`; 1 of the others. */
+  readonly count: number;
 }
 
 /** A seat that a user has in a session, or had. */
@@ -311,6 +332,19 @@ export interface StoredSeatOfUser {
   readonly joinedSeq: number;
   /** Null while the seat lives, and of one that lived when its session closed. `seq`: what is above it was sent later. */
   readonly left: { readonly at: number; readonly reason: LeaveReason; readonly seq: number } | null;
+}
+
+/** A seat that was left, or that its participant was removed from. */
+export interface StoredLeftSeat {
+  readonly id: string;
+  readonly role: Role;
+  readonly name: string | null;
+  readonly userId: string | null;
+  readonly joinedAt: number;
+  readonly joinedSeq: number;
+  readonly delivered: number;
+  readonly read: number;
+  readonly left: { readonly at: number; readonly reason: LeaveReason };
 }
 
 /** What was counted on one day in UTC. Sums are over what the number beside them counts. */
@@ -388,10 +422,27 @@ export interface DurableStore {
    * whatever is added meanwhile. `INVALID_PAYLOAD` for a cursor that this list did not give, here and below.
    */
   listSessions(status: SessionStatus | null, page: PageRequest, now: number): Promise<Page<StoredSession>>;
+  /**
+   * As `listSessions`, those whose id begins with it, in hexadecimal digits with hyphens or without, or the name of
+   * somebody who sits there, or sat there when it closed: upper and lower case alike, as the database tells them.
+   */
+  searchSessions(
+    search: string,
+    status: SessionStatus | null,
+    page: PageRequest,
+    now: number,
+  ): Promise<Page<StoredSession>>;
   /** Sessions in which the user has a seat or had one. */
   sessionsOfUser(userId: string, page: PageRequest, now: number): Promise<Page<StoredSession>>;
+  /** Seats of the session that were left, the last taken first, at most 100. */
+  leftSeats(sessionId: string): Promise<StoredLeftSeat[]>;
   /** Seats of the user in that session, the latest first, at most 100; empty when the user never took part. */
   seatsOfUser(sessionId: string, userId: string): Promise<StoredSeatOfUser[]>;
+  /**
+   * Stores events after they happened, each id once in a call; of one that is stored already the higher count. Of a session
+   * the newest 1,000 are kept, besides those that `commit` brings about. Repeating it is safe.
+   */
+  recordEvents(events: readonly RecordedEvent[]): Promise<void>;
   /** What happened to a session. */
   sessionEvents(sessionId: string, page: PageRequest): Promise<Page<TimelineEntry>>;
   /** Days from the one to the other, both included, as `2026-01-31`; ascending, without those on which nothing was. */
@@ -404,6 +455,8 @@ export interface DurableStore {
 
 /** What of a session the archive does not have: all of it was stored at the session's level. */
 export interface UnarchivedSession {
+  readonly sessionId: string;
+  readonly epoch: number;
   readonly document: SessionDocument;
   /** Of the document: a later one is never overwritten. */
   readonly version: number;

@@ -24,6 +24,7 @@ import {
   type Seat,
   type SeatHolder,
 } from './session.ts';
+import type { TimelineQueue } from './timeline-queue.ts';
 import { WaitingRoom } from './waiting-room.ts';
 
 /** A session that was lost is back within so long, as a rule. */
@@ -88,6 +89,7 @@ export interface SeatingOptions {
   announcer: Announcer;
   codes: CodeSource;
   guard: JoinGuard;
+  timeline: Pick<TimelineQueue, 'resumed'>;
   retryHorizonMs: number;
   instanceId: string;
   now: () => number;
@@ -161,7 +163,7 @@ export class Seating {
     const rule = enterSession(code, newcomer, caller.maskedIp, retryHorizonMs);
     const result = await state.change(sessionId, rule, (outcome, snapshot) => {
       if (outcome.kind === 'joined') announcer.joined(caller.connection, outcome, snapshot);
-      if (outcome.kind === 'retaken') announcer.taken(caller.connection, outcome.seat, outcome.wasAway, snapshot);
+      if (outcome.kind === 'retaken') this.#taken(caller.connection, outcome, snapshot);
       if (outcome.kind === 'knocked') announcer.knocked(outcome.knock, outcome.replaced, snapshot);
     });
     if (result.kind !== 'decided' || result.outcome.kind === 'code_dead') return this.#missed(guess);
@@ -184,7 +186,7 @@ export class Seating {
 
   /** A participant returns on a new connection: what it missed, and what nobody has any more. Throws `RESUME_REJECTED`. */
   async resume(connection: Connection, userId: string | null, input: ResumeInput): Promise<Events['session:resumed']> {
-    const { state, announcer, metrics, retryHorizonMs, instanceId, logger } = this.#options;
+    const { state, announcer, metrics, timeline, retryHorizonMs, instanceId, logger } = this.#options;
     const { sessionId, participantId, resumeToken } = input;
     const request = { seatId: participantId, tokenHash: hashToken(resumeToken), userId, instance: instanceId };
     const result = await state.change(sessionId, resumeSeat(request, retryHorizonMs), (outcome, snapshot) => {
@@ -205,6 +207,10 @@ export class Seating {
       });
     }
     metrics.resume(missed.reset ? 'reset' : 'resumed');
+    // Who comes to a closed session reads, and nothing happens to it.
+    if (result.kind === 'decided' && result.outcome.kind === 'resumed') {
+      timeline.resumed(sessionId, participantId, missed.reset);
+    }
     logger.info('session_resumed', { sessionId, participantId, connectionId: connection.id });
     return missed;
   }
@@ -231,6 +237,11 @@ export class Seating {
     throw new TandemError('ALREADY_IN_SESSION', 'This connection has an open session: leave it first.');
   }
 
+  #taken(connection: Connection, { seat, wasAway }: { seat: Seat; wasAway: boolean }, snapshot: SessionSnapshot): void {
+    this.#options.announcer.taken(connection, seat, wasAway, snapshot);
+    if (wasAway) this.#options.timeline.resumed(snapshot.document.id, seat.id, false);
+  }
+
   #newcomer({ userId }: Caller, name: string | null, keyHash: string | null): { token: string; newcomer: NewSeat } {
     const { newId, instanceId } = this.#options;
     const token = newResumeToken();
@@ -240,9 +251,9 @@ export class Seating {
 
   /** The same create or join again: null when the seat that it took is gone. */
   async #retake(caller: Caller, sessionId: string, newcomer: NewSeat, token: string): Promise<Seated | null> {
-    const { state, announcer, retryHorizonMs } = this.#options;
+    const { state, retryHorizonMs } = this.#options;
     const result = await state.change(sessionId, retakeSeat(newcomer, retryHorizonMs), (outcome, snapshot) => {
-      if (outcome.kind === 'retaken') announcer.taken(caller.connection, outcome.seat, outcome.wasAway, snapshot);
+      if (outcome.kind === 'retaken') this.#taken(caller.connection, outcome, snapshot);
     });
     if (result.kind !== 'decided' || result.outcome.kind === 'gone') return null;
     await state.touch(sessionId, holderOf(result.outcome.seat));

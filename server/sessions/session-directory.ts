@@ -11,14 +11,19 @@ import type {
   PageRequest,
   SessionSnapshot,
   SessionState,
+  StoredLeftSeat,
   StoredSession,
+  TimelineEntry,
 } from './ports.ts';
 import { invalid, refused } from './refusals.ts';
 import { isKicked, statusOf } from './session.ts';
 
 export interface SessionDirectoryOptions {
   state: Pick<SessionState, 'read' | 'findByCode'>;
-  durable: Pick<DurableStore, 'loadSession' | 'listSessions' | 'sessionsOfUser' | 'seatsOfUser'>;
+  durable: Pick<
+    DurableStore,
+    'loadSession' | 'listSessions' | 'searchSessions' | 'sessionsOfUser' | 'seatsOfUser' | 'leftSeats' | 'sessionEvents'
+  >;
   history: History;
   announcer: Pick<Announcer, 'view'>;
   guard: JoinGuard;
@@ -78,13 +83,33 @@ export class SessionDirectory {
     return this.#options.announcer.view(await this.find(sessionId));
   }
 
-  /** Throws `INVALID_PAYLOAD` for a cursor of another list. */
-  async list(status: SessionStatus | null, page: PageRequest): Promise<Page<Session>> {
+  /**
+   * `search`: those whose id, or a name in them, begins with it. Throws `INVALID_PAYLOAD` for a cursor of another list.
+   */
+  async list(status: SessionStatus | null, page: PageRequest, search: string | null = null): Promise<Page<Session>> {
     const { durable, now } = this.#options;
     await this.#options.archiveChanges?.();
     // One that has changed since it was stored is in another list by now.
     const isTold = ({ document }: SessionSnapshot) => status === null || statusOf(document) === status;
-    return this.#current(await durable.listSessions(status, page, now()), isTold);
+    const stored =
+      search === null
+        ? await durable.listSessions(status, page, now())
+        : await durable.searchSessions(search, status, page, now());
+    return this.#current(stored, isTold);
+  }
+
+  /** Who took part and does not any more, the last first. Throws `SESSION_NOT_FOUND`. */
+  async left(sessionId: string): Promise<StoredLeftSeat[]> {
+    await this.find(sessionId);
+    await this.#options.archiveChanges?.();
+    return this.#options.durable.leftSeats(sessionId);
+  }
+
+  /** What happened to the session, newest first. Throws `SESSION_NOT_FOUND`, `INVALID_PAYLOAD` for a cursor of another list. */
+  async timeline(sessionId: string, page: PageRequest): Promise<Page<TimelineEntry>> {
+    await this.find(sessionId);
+    await this.#options.archiveChanges?.();
+    return this.#options.durable.sessionEvents(sessionId, page);
   }
 
   /** Those in which the user has a seat or had one. Those that the user was kicked from are left out: a page may be short. */

@@ -167,6 +167,70 @@ describe('the session service', () => {
     expect(domain.pairSeconds).toEqual([3]);
   });
 
+  describe('the timeline', () => {
+    function told(): unknown[] {
+      const events = domain.timeline.take(100);
+      domain.timeline.settle(events);
+      return events.map(({ kind, participantId, reason, at }) => [kind, participantId, reason, at - domain.now()]);
+    }
+
+    function resume(sessionId: string, { participantId, resumeToken }: { participantId: string; resumeToken: string }) {
+      const seat = { sessionId, participantId, resumeToken };
+      return (epoch: number) =>
+        domain.seating.resume({ id: 'ann' }, null, { ...seat, epoch, lastSeq: 0, lastId: null, durableSeq: 0 });
+    }
+
+    it('has a lost connection once, a resume, and a reset', async () => {
+      const { session, self } = await domain.create('ann');
+      await domain.join('bob', session.code);
+      expect(told()).toEqual([]);
+      const lostConnection = domain.seatOf('ann');
+      await domain.sessions.connectionLost(lostConnection, () => false);
+      await domain.sessions.connectionLost(lostConnection, () => false);
+      domain.advance(5);
+      expect(told()).toEqual([['away', self.participantId, null, -5]]);
+      const again = resume(session.id, self);
+      await again(1);
+      await again(2);
+      // It has nothing to do with the connection that holds the seat.
+      await domain.sessions.connectionLost(lostConnection, () => false);
+      await expect(resume(session.id, { ...self, resumeToken: 'none' })(1)).rejects.toThrow();
+      expect(told()).toEqual([
+        ['resumed', self.participantId, null, 0],
+        ['resumed', self.participantId, 'reset', 0],
+      ]);
+      await domain.sessions.close(domain.seatOf('ann'));
+      // To read it.
+      await again(1);
+      expect(told()).toEqual([]);
+    });
+
+    it('has who was held by an instance that died, and who is back with it', async () => {
+      const { sessionId, hostId, guestId } = await pair();
+      await domain.sessions.instanceLost(sessionId, 'elsewhere');
+      expect(told()).toEqual([]);
+      await domain.sessions.instanceLost(sessionId, 'here');
+      expect(told()).toEqual([hostId, guestId].map((id) => ['away', id, null, 0]));
+      const snapshot = await domain.state.read(sessionId);
+      if (snapshot === null) throw new Error('It is open');
+      await domain.sessions.changedElsewhere(snapshot, false);
+      expect(told()).toEqual([hostId, guestId].map((id) => ['resumed', id, null, 0]));
+    });
+
+    it('has who comes back by the key of the join', async () => {
+      const { session } = await domain.create('ann');
+      const { self } = await domain.join('bob', session.code, 'a-key-of-bob-000');
+      await domain.join('bob again', session.code, 'a-key-of-bob-000');
+      expect(told()).toEqual([]);
+      await domain.sessions.connectionLost(domain.seatOf('bob again'), () => false);
+      await domain.join('bob at last', session.code, 'a-key-of-bob-000');
+      expect(told()).toEqual([
+        ['away', self.participantId, null, 0],
+        ['resumed', self.participantId, null, 0],
+      ]);
+    });
+  });
+
   describe('a resume', () => {
     async function resuming(meanwhile: () => Promise<unknown>) {
       const { session, self } = await domain.create('ann');

@@ -19,12 +19,14 @@ import {
   reopenSession,
   timeOutSeat,
 } from './session.ts';
+import type { TimelineQueue } from './timeline-queue.ts';
 
 export interface SessionServiceOptions {
   state: SessionState;
   events: SessionEvents;
   announcer: Announcer;
   codes: CodeSource;
+  timeline: Pick<TimelineQueue, 'away' | 'resumed'>;
   timings: Timings;
   instanceId: string;
   /** Stores the session in the durable store before the answer, where that is another one than the hot state's. */
@@ -120,11 +122,11 @@ export class SessionService {
    * ever with nobody behind it.
    */
   async connectionLost(seat: HeldSeat, isStopping: () => boolean): Promise<void> {
-    const { state, announcer } = this.#options;
+    const { state } = this.#options;
     for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 2000)) {
       try {
-        await state.change(seat.sessionId, dropConnection(seat), (outcome) => {
-          if (outcome.kind === 'away') announcer.presence(seat.sessionId, seat.seatId, 'away');
+        await state.change(seat.sessionId, dropConnection(seat), (outcome, snapshot) => {
+          if (outcome.kind === 'away') this.#wentAway(seat.seatId, snapshot);
         });
         return;
       } catch (error) {
@@ -158,10 +160,9 @@ export class SessionService {
 
   /** An instance died with its connections: whoever it held is away. */
   async instanceLost(sessionId: string, instanceId: string): Promise<void> {
-    const { state, announcer } = this.#options;
-    await state.change(sessionId, releaseSeats(instanceId), (outcome) => {
+    await this.#options.state.change(sessionId, releaseSeats(instanceId), (outcome, snapshot) => {
       if (outcome.kind !== 'released') return;
-      for (const seatId of outcome.seatIds) announcer.presence(sessionId, seatId, 'away');
+      for (const seatId of outcome.seatIds) this.#wentAway(seatId, snapshot);
     });
   }
 
@@ -170,7 +171,7 @@ export class SessionService {
    * an end that was missed happens now, and a seat that was taken for lost is held again.
    */
   async changedElsewhere(snapshot: SessionSnapshot, mayHaveMissed: boolean): Promise<void> {
-    const { state, events, announcer, instanceId } = this.#options;
+    const { state, events, announcer, timeline, instanceId } = this.#options;
     const { document } = snapshot;
     if (mayHaveMissed) announcer.caughtUp(snapshot);
     if (document.closed !== null) return;
@@ -185,7 +186,9 @@ export class SessionService {
           events.closeSeat(document.id, seatId, 'server_error');
         }
         if (outcome.kind === 'replaced') events.replaceSeat(document.id, seatId, outcome.generation);
-        if (outcome.kind === 'back') announcer.presence(document.id, seatId, 'online');
+        if (outcome.kind !== 'back') return;
+        announcer.presence(document.id, seatId, 'online');
+        timeline.resumed(document.id, seatId, false);
       });
     }
   }
@@ -211,6 +214,11 @@ export class SessionService {
     for (const { sessionId, ...head } of await this.#options.state.takeMovedHeads()) {
       this.#options.events.toHere(sessionId, 'session:head', head);
     }
+  }
+
+  #wentAway(seatId: string, { document }: SessionSnapshot): void {
+    this.#options.announcer.presence(document.id, seatId, 'away');
+    this.#options.timeline.away(document.id, seatId, findSeat(document, seatId)?.awaySince);
   }
 
   async #touch(seat: HeldSeat): Promise<void> {

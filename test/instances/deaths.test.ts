@@ -1,15 +1,21 @@
 import { describe, expect, it } from '@jest/globals';
+import { connectPostgres } from '../../server/durable/postgres.ts';
 import { Client } from '../support/client.ts';
+import { limit } from '../support/environment.ts';
 import { eventually } from '../support/eventually.ts';
+import { externalPostgres } from '../support/external-postgres.ts';
 import { stageInstances, stageStores } from '../support/instances-stage.ts';
 import type { InstancesStage } from '../support/instances-stage.ts';
 import { resumeOf } from '../support/seat.ts';
 import type { Seat } from '../support/seat.ts';
+import { readTimelines } from '../support/timeline.ts';
+
+type Pair = Awaited<ReturnType<InstancesStage['pair']>>;
 
 const stores = stageStores();
 
 describe('an instance that dies, and one that stands still', () => {
-  const stage = stageInstances(stores, { spawned: true });
+  const stage = stageInstances(stores, { spawned: true, env: limit('messages_user', { points: 5 }) });
 
   it('leave their participants away within 15 s, told once; what was frozen has its seats again', async () => {
     const orphans = await Promise.all([stage.pair(0, 1), stage.pair(0, 1), stage.pair(1, 0)]);
@@ -21,6 +27,7 @@ describe('an instance that dies, and one that stands still', () => {
     const at = performance.now();
     await dying?.kill9();
 
+    const returned: Client[] = [];
     const staying = orphans.map(({ host, guest }, n) =>
       n < 2 ? { here: host, gone: guest } : { here: guest, gone: host },
     );
@@ -45,6 +52,7 @@ describe('an instance that dies, and one that stands still', () => {
       await here.client.do('message:send', { id: 'while-away', body: 2 });
       // One that stood still takes nobody until it has caught up.
       const back = await eventually(() => stage.resume(n % 2 === 0 ? 2 : 0, gone));
+      returned.push(back);
       const resumed = await back.next('session:resumed');
       expect(resumed.messages.map(({ id }) => id)).toEqual(['before-the-end', 'while-away']);
       expect(resumed.messages.slice(0, before.length)).toEqual(before);
@@ -56,8 +64,44 @@ describe('an instance that dies, and one that stands still', () => {
     const { session } = await host.next('session:resumed');
     expect(session.participants.map(({ presence }) => presence)).toEqual(['online', 'away']);
     expect(frozen.host.client.received('session:presence')).toHaveLength(2);
+    await leaveTheirTrace(stage, orphans[0], returned[0]);
   }, 60_000);
 });
+
+/** The guest, who is back from the instance that died, hits a limit, is kicked, and the session ends. */
+async function leaveTheirTrace(stage: InstancesStage, { host, guest }: Pair, back: Client | undefined): Promise<void> {
+  const { id } = host.session;
+  const { participantId } = guest.self;
+  const timelines = readTimelines(connectPostgres(externalPostgres(stage.env['DATABASE_URL'] ?? '')).connection);
+  try {
+    let refused = 0;
+    for (let n = 0; n < 20; n += 1) {
+      if ((await back?.send('message:send', { id: `too-many-${n}`, body: n }))?.ok === false) refused += 1;
+    }
+    expect(refused).toBeGreaterThan(10);
+    const limited = (refusals: number) => ['limited', participantId, 'messages_user', refusals];
+    const lived = [
+      ['created', null, null],
+      ['joined', host.self.participantId, null],
+      ['joined', participantId, null],
+      ['paired', null, null],
+      ['away', participantId, null],
+      ['resumed', participantId, null],
+      limited(refused),
+    ];
+    // Two instances' clocks are not compared: what follows comes when this is stored.
+    await eventually(async () => expect(await timelines.of(id)).toEqual(lived));
+    await host.client.do('session:kick', { participantId });
+    await host.client.do('session:close', {});
+    expect(await timelines.with(id, 'closed')).toEqual([
+      ...lived,
+      ['left', participantId, 'kicked'],
+      ['closed', null, 'closed'],
+    ]);
+  } finally {
+    await timelines.close();
+  }
+}
 
 describe('a rolling restart under load', () => {
   const stage = stageInstances(stores, { spawned: true, env: { DRAIN_TIMEOUT: '10s' } });

@@ -180,6 +180,7 @@ async function makePages(): Promise<string> {
   const webDir = await mkdtemp(join(tmpdir(), 'tandem-web-'));
   for (const directory of ['docs', 'assets', 'client', '.git']) await mkdir(join(webDir, directory));
   await writeFile(join(webDir, 'index.html'), '<!doctype html><title>pair</title>');
+  await writeFile(join(webDir, 'console.html'), '<!doctype html><title>console</title>');
   await writeFile(join(webDir, 'docs', 'index.html'), '<!doctype html><title>docs</title>');
   await writeFile(join(webDir, 'docs', 'protocol.html'), '<!doctype html><title>protocol</title>');
   await writeFile(join(webDir, 'assets', 'app-3F2A9C1B.js'), 'export {};');

@@ -1,6 +1,6 @@
 /** Sessions, seats and messages as the domain hands them to a durable store, in tests. */
 import { randomUUID } from 'node:crypto';
-import type { CommitBatch, StoredMessage } from '../../server/sessions/ports.ts';
+import type { CommitBatch, RecordedEvent, StoredMessage } from '../../server/sessions/ports.ts';
 import type { Seat, SessionDocument } from '../../server/sessions/session.ts';
 
 export const NOW = 1_800_000_000_123;
@@ -57,6 +57,19 @@ export function newMessage(
     type: 'text',
     bodyJson: '"hello"',
     sentAt: NOW,
+    ...overrides,
+  };
+}
+
+export function newEvent(overrides: Partial<RecordedEvent> = {}): RecordedEvent {
+  return {
+    id: randomUUID(),
+    sessionId: randomUUID(),
+    at: NOW,
+    kind: 'away',
+    participantId: randomUUID(),
+    reason: null,
+    count: 1,
     ...overrides,
   };
 }

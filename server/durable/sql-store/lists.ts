@@ -57,11 +57,16 @@ export async function sessionsOfUser(
   return sessionPage(list, rows, limit, now);
 }
 
-function placeOf(list: string, cursor: string | null): string {
+export function placeOf(list: string, cursor: string | null): string {
   return cursor === null ? ABOVE_ALL : (readCursor(list, cursor, SESSION_PLACE)[1] ?? ABOVE_ALL);
 }
 
-function sessionPage(list: string, rows: readonly SessionRow[], limit: number, now: number): Page<StoredSession> {
+export function sessionPage(
+  list: string,
+  rows: readonly SessionRow[],
+  limit: number,
+  now: number,
+): Page<StoredSession> {
   const items = rows.slice(0, limit);
   const last = items.at(-1);
   return {
@@ -73,7 +78,7 @@ function sessionPage(list: string, rows: readonly SessionRow[], limit: number, n
 const EVENTS = {
   name: 'session_events',
   text: `
-    select id, (extract(epoch from at) * 1000)::bigint as at, kind, participant_id as "participantId", reason
+    select id, (extract(epoch from at) * 1000)::bigint as at, kind, participant_id as "participantId", reason, count
     from session_events
     where session_id = $1 and (session_events.at, id) < (to_timestamp($2 / 1000.0), $3)
     order by session_events.at desc, id desc limit $4`,
@@ -95,7 +100,7 @@ export async function sessionEvents(
   const items = rows.slice(0, limit);
   const last = items.at(-1);
   return {
-    items: items.map(({ at, kind, participantId, reason }) => ({ at, kind, participantId, reason })),
+    items: items.map(({ at, kind, participantId, reason, count }) => ({ at, kind, participantId, reason, count })),
     nextCursor: rows.length > limit && last !== undefined ? writeCursor(list, `${last.at} ${last.id}`) : null,
   };
 }

@@ -1,3 +1,4 @@
+import type { Message } from '../../../protocol/session.ts';
 import { expect } from '@jest/globals';
 import type { Recovery } from '../../sessions/ports.ts';
 import { MemoryLimits } from './memory-limits.ts';
@@ -74,7 +75,7 @@ export class MemoryHarness implements Harness {
     const state: MemoryState = new MemoryState({
       durable: recorder,
       onMessage: (message, sender) => {
-        if (this.recorder === recorder) this.deliveries.push({ message, sender });
+        if (this.recorder === recorder) this.deliveries.push({ message: JSON.parse(message.json) as Message, sender });
       },
       onRecovered: (recovery) => this.recoveries.push(recovery),
       limits: new MemoryLimits(() => this.#now),

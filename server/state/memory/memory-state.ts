@@ -34,6 +34,7 @@ import {
 import { DueSessions } from './due-sessions.ts';
 import { GroupCommit, type Write } from './group-commit.ts';
 import { KnownSends, type KnownSend } from './known-sends.ts';
+import { closedText, deliveryOf, openText, type Delivery } from '../../sessions/message-text.ts';
 import { loggedMessage } from './logged-message.ts';
 import { SessionCache } from './session-cache.ts';
 import type { SessionEntry } from './session-entry.ts';
@@ -294,8 +295,10 @@ export class MemoryState implements SessionState {
     const seq = entry.decidedSeq + 1;
     const { epoch } = entry.decided;
     entry.decidedSeq = seq;
-    const sentAtText = new Date(now).toISOString();
-    const message: Message = { id, seq, sessionId, from: sender.seatId, type, body, sentAt: sentAtText };
+    const from = sender.seatId;
+    const message: Message = { id, seq, sessionId, from, type, body, sentAt: new Date(now).toISOString() };
+    const json = closedText(openText({ id, sessionId, from, type, bodyJson }), seq, now);
+    const delivery: Delivery = { sessionId, from, id, seq, sentAt: now, json };
     const stored = {
       sessionId,
       epoch,
@@ -313,7 +316,7 @@ export class MemoryState implements SessionState {
       known.stored = null;
       this.#cache.logGrew(entry.show(loggedMessage(message, bodyJson), this.#options.hotMessages));
       this.#movedHeads.add(entry.id);
-      this.#tell(() => this.#options.onMessage(message, sender));
+      this.#tell(() => this.#options.onMessage(delivery, sender));
       return { kind: 'appended', seq, sentAt: now, epoch, durableSeq: entry.lastSeq };
     });
     known.stored = written.then(() => {});
@@ -416,7 +419,9 @@ export class MemoryState implements SessionState {
     this.#tell(() => this.#options.onRecovered({ before, after: open, ended }));
     for (const message of missed) {
       // No connection has this generation: the sender was told that its message may be lost, so it hears of it too.
-      this.#tell(() => this.#options.onMessage(message, { seatId: message.from, generation: NO_GENERATION }));
+      this.#tell(() =>
+        this.#options.onMessage(deliveryOf(message), { seatId: message.from, generation: NO_GENERATION }),
+      );
     }
     if (was.closed !== is.closed) this.#tell(() => this.#options.onRecovered({ before: open, after, ended: [] }));
   }

@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createArchiver } from '../../jobs/archiver.ts';
+import { reportOf } from '../conformance/reports.conformance.ts';
 import { Recorder } from '../memory/recorder.conformance.ts';
 import { slotOf } from './client-slots.ts';
 import { claimDatabase } from './database-claim.ts';
 import { Instances } from './instances.ts';
 import { Keys, PARTITIONS, partitionOf } from './keys.ts';
 import { RedisLimits } from './redis-limits.ts';
+import { RedisReports } from './redis-reports.ts';
 import { HORIZON_MS, messageOf, MINUTE, opened, paired, RedisStage } from './redis-stage.conformance.ts';
 import { Unarchived } from './unarchived.ts';
 
@@ -88,6 +90,7 @@ describe('every key', () => {
     await claimDatabase(redis, keys, 'database');
     await new Instances(redis, keys).beat('one');
     await new Instances(redis, keys).beat('other');
+    await new RedisReports({ redis, keys, now: () => stage.now }).put(reportOf('one'));
 
     stage.now += 6 * MINUTE;
     expect(await one.state.takeDue(10)).toHaveLength(2);

@@ -106,6 +106,11 @@ export class Keys {
     return `${this.#prefix}:instances`;
   }
 
+  /** What the instances tell of themselves. */
+  get reports(): string {
+    return `${this.#prefix}:reports`;
+  }
+
   /** Which database this Redis belongs to. */
   get database(): string {
     return `${this.#prefix}:database`;

@@ -1,3 +1,4 @@
+import type { Message } from '../../../protocol/session.ts';
 import { randomUUID } from 'node:crypto';
 import { eventually } from '../../../test/support/eventually.ts';
 import { Recorder } from '../memory/recorder.conformance.ts';
@@ -123,7 +124,7 @@ export class RedisHarness implements Harness {
       keys: this.#keys,
       instanceId: INSTANCE,
       onAppended: () => undefined,
-      onMessage: (message, sender) => this.deliveries.push({ message, sender }),
+      onMessage: (message, sender) => this.deliveries.push({ message: JSON.parse(message.json) as Message, sender }),
       onChangedElsewhere: () => undefined,
       onNewEpoch: () => undefined,
       archive: { durable: this.recorder, store: () => Promise.resolve(true), now: () => this.#now },

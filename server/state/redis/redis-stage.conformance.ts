@@ -88,7 +88,7 @@ export class RedisStage {
       keys,
       instanceId: id,
       onAppended: () => undefined,
-      onMessage: (message, sender) => heard.push({ message, sender }),
+      onMessage: (message, sender) => heard.push({ message: JSON.parse(message.json) as Message, sender }),
       onChangedElsewhere: (snapshot, mayHaveMissed) => changes.push({ snapshot, mayHaveMissed }),
       onNewEpoch: () => undefined,
       archive: { durable: this.archive, store: () => Promise.resolve(true), now: () => this.now },

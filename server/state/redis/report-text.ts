@@ -1,0 +1,44 @@
+import { z } from 'zod';
+import type { InstanceReport } from '../../../protocol/console.ts';
+import { DURABILITIES } from '../../../protocol/session.ts';
+
+const count = z.number().nonnegative();
+const condition = z.enum(['ok', 'degraded', 'failed', 'disabled']);
+const store = z.object({ status: condition, latencyMs: count.nullable() });
+const time = z.iso.datetime();
+
+/** Another version of the server may have written it: what is new in it is left out. */
+const REPORT = z.object({
+  instanceId: z.string().min(1).max(100),
+  version: z.string().max(100),
+  state: z.enum(['ready', 'not_ready', 'draining', 'silent']),
+  startedAt: time,
+  reportedAt: time,
+  connections: count,
+  sessions: z.object({ waiting: count, paired: count }),
+  participants: z.object({ online: count, away: count }),
+  messagesTotal: count,
+  limitedTotal: z.record(z.string().max(64), count),
+  deliveryMs: z.object({ p50: count, p99: count }).nullable(),
+  eventLoopLagMs: count,
+  memoryBytes: count,
+  cpuCores: count,
+  stores: z.object({
+    redis: store,
+    database: store,
+    archive: z.object({ lagMs: count, backlogMessages: count, sessionsSetAside: count.nullable() }),
+    mail: z.object({ status: condition }),
+  }),
+  durability: z.enum(DURABILITIES),
+  durabilityMeaning: z.string().max(1000),
+}) satisfies z.ZodType<InstanceReport>;
+
+/** Null for what is no report that this version can read. */
+export function reportIn(text: string): InstanceReport | null {
+  try {
+    return REPORT.safeParse(JSON.parse(text)).data ?? null;
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
