@@ -25,7 +25,7 @@ let passwords: Passwords;
 const rules = PasswordRules.load();
 
 beforeAll(async () => {
-  passwords = await Passwords.open();
+  passwords = new Passwords();
 });
 
 /** As in Redis: what is published outlives this process. */

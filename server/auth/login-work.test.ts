@@ -18,7 +18,7 @@ describe('a login that is refused', () => {
   it('has cost one look for the account and one check of a hash, whether there is an account or not', async () => {
     const now = () => 1_800_000_000_000;
     const store = new MemoryAccounts();
-    const passwords = await Passwords.open();
+    const passwords = new Passwords();
     const revocations = new Revocations({ store, feed: new MemoryRevocations(), now, onFault: () => undefined });
     const names = { issuer: 'tandem', audience: 'tandem', secrets: ['a secret of this test, long enough to sign'] };
     const tokens = new AccessTokens({ ...names, ttlMs: 900_000, foreign: [], accounts: store, now });

@@ -41,7 +41,7 @@ describe('a password', () => {
   });
 
   it('is kept as argon2id, and known again, to its last character', async () => {
-    const passwords = await Passwords.open();
+    const passwords = new Passwords();
     const long = '😀'.repeat(200);
     const kept = await passwords.hash(long);
     expect(kept).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
@@ -52,18 +52,18 @@ describe('a password', () => {
   });
 
   it('is the same, however a keyboard composes it', async () => {
-    const passwords = await Passwords.open();
+    const passwords = new Passwords();
     expect(await passwords.verify(await passwords.hash('caf\u00e9-au-lait'), 'cafe\u0301-au-lait')).toBe(true);
     expect(await passwords.verify(await passwords.hash('\ufb01ne-as-it-is'), 'fine-as-it-is')).toBe(false);
   });
 
   it('fits no account that is not there, whatever it is', async () => {
-    const passwords = await Passwords.open();
+    const passwords = new Passwords();
     for (const password of ['', 'password', '\u0000']) expect(await passwords.verify(null, password)).toBe(false);
   });
 
   it('is checked one at a time in the order of asking; what is too much is refused at once', async () => {
-    const passwords = await Passwords.open({ mostWaiting: 2 });
+    const passwords = new Passwords({ mostWaiting: 2 });
     const order: number[] = [];
     const asked = [0, 1, 2].map((number) => passwords.verify(null, 'x').then(() => order.push(number)));
     await expect(passwords.verify(null, 'x')).rejects.toMatchObject({ code: 'UNAVAILABLE', retryAfterMs: 1000 });

@@ -1,15 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { hash, verify } from '@node-rs/argon2';
+import { Worker } from 'node:worker_threads';
 import { TandemError } from '../../protocol/errors.ts';
 import { normalizePassword } from './password-rules.ts';
+import type { FromWorker, ToWorker } from './password-worker.js';
 
-/** argon2id, the default of the library, with the cost that OWASP's cheat sheet asks for: about 20 ms of one core. */
-const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
-/**
- * One at a time: a flood of logins takes one core, and never the threads that files and names are looked up by. What
- * waits is done within a second.
- */
-const AT_ONCE = 1;
+/** What waits is done within a second, where there is a core for it. */
 const MOST_WAITING = 40;
 const RETRY_MS = 1000;
 
@@ -17,25 +12,36 @@ export interface PasswordsOptions {
   readonly mostWaiting?: number;
 }
 
-/** Hashes passwords, a bounded number of them: beyond it `UNAVAILABLE`, at once. */
+type Task = ToWorker extends infer T ? (T extends ToWorker ? Omit<T, 'id'> : never) : never;
+
+interface Waiting {
+  readonly resolve: (value: string | boolean) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * Hashes passwords, one at a time in a thread of its own, which stands back behind those who talk; and a bounded number
+ * of them: beyond it `UNAVAILABLE`, at once.
+ */
 export class Passwords {
-  readonly #unknown: string;
   readonly #mostWaiting: number;
-  readonly #waiting: (() => void)[] = [];
-  #running = 0;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #unknown: Promise<string>;
+  #worker: Worker | null = null;
+  #count = 0;
+  #isClosed = false;
 
-  private constructor(unknown: string, { mostWaiting = MOST_WAITING }: PasswordsOptions) {
-    this.#unknown = unknown;
+  constructor({ mostWaiting = MOST_WAITING }: PasswordsOptions = {}) {
     this.#mostWaiting = mostWaiting;
-  }
-
-  static async open(options: PasswordsOptions = {}): Promise<Passwords> {
-    return new Passwords(await hash(randomBytes(32), COST), options);
+    // Begun at once: by the first login it is there. A start need not wait for it.
+    this.#unknown = this.hash(randomBytes(32).toString('hex'));
+    // Whoever needs it hears of it.
+    this.#unknown.catch(() => undefined);
   }
 
   /** In PHC format. */
-  hash(password: string): Promise<string> {
-    return this.#inTurn(() => hash(normalizePassword(password), COST));
+  async hash(password: string): Promise<string> {
+    return String(await this.#ask({ kind: 'hash', password: normalizePassword(password) }));
   }
 
   /**
@@ -43,28 +49,56 @@ export class Passwords {
    * learns from the time it takes whether there is an account.
    */
   async verify(passwordHash: string | null, password: string): Promise<boolean> {
-    const fits = await this.#inTurn(() => verify(passwordHash ?? this.#unknown, normalizePassword(password)));
-    return fits && passwordHash !== null;
+    const hash = passwordHash ?? (await this.#unknown);
+    const fits = await this.#ask({ kind: 'verify', hash, password: normalizePassword(password) });
+    return fits === true && passwordHash !== null;
   }
 
-  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#running >= AT_ONCE) {
-      if (this.#waiting.length >= this.#mostWaiting) {
-        throw new TandemError('UNAVAILABLE', 'Too many passwords are being checked: try again in a moment.', {
-          retryAfterMs: RETRY_MS,
-        });
-      }
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    } else {
-      this.#running += 1;
+  /** Refuses what waits. May be called twice. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#worker?.terminate();
+    this.#failAll(new TandemError('UNAVAILABLE', 'The server is stopping.'));
+  }
+
+  #ask(task: Task): Promise<string | boolean> {
+    // One of them is being worked on.
+    if (this.#waiting.size > this.#mostWaiting || this.#isClosed) {
+      const detail = 'Too many passwords are being checked: try again in a moment.';
+      return Promise.reject(new TandemError('UNAVAILABLE', detail, { retryAfterMs: RETRY_MS }));
     }
-    try {
-      return await work();
-    } finally {
-      // The turn is handed on: nobody who comes now is before those who wait.
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#running -= 1;
-      else next();
-    }
+    const id = (this.#count += 1);
+    const worker = (this.#worker ??= this.#start());
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      worker.ref();
+      worker.postMessage({ ...task, id } satisfies ToWorker);
+    });
+  }
+
+  #start(): Worker {
+    const worker = new Worker(new URL('./password-worker.js', import.meta.url));
+    worker.on('message', (answer: FromWorker) => this.#take(answer));
+    worker.on('error', (error: Error) => this.#failAll(error));
+    worker.on('exit', () => {
+      if (this.#worker === worker) this.#worker = null;
+      this.#failAll(new Error('The thread that hashes passwords ended'));
+    });
+    // Whoever waits for an answer keeps the process alive, and nobody else.
+    worker.unref();
+    return worker;
+  }
+
+  #take(answer: FromWorker): void {
+    const waiting = this.#waiting.get(answer.id);
+    this.#waiting.delete(answer.id);
+    if (this.#waiting.size === 0) this.#worker?.unref();
+    if ('error' in answer) waiting?.reject(new Error(answer.error));
+    else waiting?.resolve(answer.value);
+  }
+
+  #failAll(error: Error): void {
+    for (const { reject } of this.#waiting.values()) reject(error);
+    this.#waiting.clear();
   }
 }

@@ -66,9 +66,10 @@ export async function openIdentity(parts: IdentityParts): Promise<IdentityRoom> 
       if (outcome !== 'unavailable') metrics.auth(outcome === 'accepted' ? 'ok' : 'rejected');
     },
   });
+  const passwords = new Passwords();
   const accounts = new AccountService({
     ...{ store, cache, tokens, revocations, terms, refreshTtlMs, now },
-    passwords: await Passwords.open(),
+    passwords,
     rules: PasswordRules.load(),
     throttle: new LoginThrottle({ now }),
     registrationOpen: config.auth.registrationOpen,
@@ -91,7 +92,9 @@ export async function openIdentity(parts: IdentityParts): Promise<IdentityRoom> 
       isRevoked: (identity) => revocations.isNamed(identity),
       loginEndsAt: async ({ loginId }) => (loginId === null ? null : store.loginEndsAt(loginId, now())),
     },
-    stop: () => revocations.stop(),
+    stop: async () => {
+      await Promise.all([revocations.stop(), passwords.close()]);
+    },
   };
 }
 
