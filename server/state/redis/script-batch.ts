@@ -31,10 +31,10 @@ export class ScriptBatch {
   }
 
   /** `group`: what may go together, such as what lies in one slot. Gives the item of the script's reply for this call. */
-  call(group: string, call: BatchedCall): Promise<RedisReply> {
+  call(group: string, { keys, args }: BatchedCall): Promise<RedisReply> {
     return new Promise((resolve, reject) => {
       const waiting = this.#waiting.get(group);
-      const own = { ...call, resolve, reject };
+      const own = { keys, args, resolve, reject };
       if (waiting !== undefined) {
         waiting.push(own);
         if (waiting.length === MOST) this.#send(group);
