@@ -63,7 +63,10 @@ export class MessageLog {
     const settings = [String(retryHorizonMs), String(timings.idleWarningMs), String(lifeOf(timings)), channel.command];
     this.#appends = new ScriptBatch(
       (names, args) => redis.run(APPEND, names, args),
-      ({ args: [sessionId = ''] }) => [clock(), instanceId, ...settings, channel.nameFor(sessionId)],
+      ({ args: [head = ''] }) => {
+        const sessionId = head.slice(0, head.indexOf(' '));
+        return [clock(), instanceId, ...settings, channel.nameFor(sessionId)];
+      },
     );
   }
 
@@ -120,13 +123,15 @@ export class MessageLog {
     const partition = keys.partitionOf(sessionId);
     const names = [session.flat, session.log, session.sends, partition.due, partition.unarchived, partition.counts];
     const appending = span?.child('client', 'append_message', { operation: 'append_message', sessionId });
-    const args = [sessionId, sender.seatId, String(sender.generation), id, fingerprint, text, String(seenSeq)];
-    args.push(appending?.traceparent ?? '', String(limits.length));
+    // None of it holds a space: ids, hashes and numbers.
+    let head = `${sessionId} ${sender.seatId} ${sender.generation} ${id} ${fingerprint} ${seenSeq} `;
+    head += appending?.traceparent ?? '-';
     for (const { info, bucket } of limits) {
       names.push(keys.limit(info.name, bucket));
-      args.push(String(info.points), String(info.durationSeconds * 1000));
+      head += ` ${info.points} ${info.durationSeconds * 1000}`;
     }
-    const reply = this.#appends.call(redis.kind === 'cluster' ? partition.unarchived : '', { keys: names, args });
+    const group = redis.kind === 'cluster' ? partition.unarchived : '';
+    const reply = this.#appends.call(group, { keys: names, args: [head, text] });
     appending?.endWith(reply);
     return reply;
   }

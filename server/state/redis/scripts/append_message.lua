@@ -10,12 +10,13 @@
 --       sessions to archive, counts of the partition, buckets of limits
 -- ARGV  1 now or ''  2 instance of the caller  3 retry horizon, ms  4 idle warning, ms  5 life of a key, ms
 --       6 command that publishes  7 channel, without the instance
---       then of each message: session, seat, generation, message id, fingerprint, message as JSON that is open at its end,
---       highest seq that the caller knows of, trace or '', count of limits; of each limit: points, duration in ms
+--       then of each message two. First, with a space between: session, seat, generation, message id, fingerprint, highest
+--       seq that the caller knows of, trace or -, and of each limit points and duration in ms: one text, because each
+--       argument costs the caller more than all that is in it. Then the message as JSON that is open at its end
 -- Gives of each { 'appended', seq, sent at, epoch, durable seq, version of the document },
 --       { 'duplicate', seq, sent at, epoch, durable seq }, { 'limited', number of the limit, ms to wait },
 --       { 'not_seated' | 'behind', epoch }, { 'none' | 'closed' | 'reused' }, or { 'failed', what Redis says of it }
-local SESSION, SEAT, GENERATION, ID, FINGERPRINT, MESSAGE, SEEN, TRACE, LIMITS, FIELDS = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
+local HEAD = '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+)(.*)$'
 local FLAT, LOG, SENDS, DUE, ARCHIVE, COUNTS, BUCKETS = 0, 1, 2, 3, 4, 5, 6
 
 local now, instance, horizon, idle_ms, life = clock(ARGV[1]), ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
@@ -24,54 +25,53 @@ local window = math.floor(now / horizon)
 local now_text, window_text, window_before = text(now), text(window), text(window - 1)
 
 -- A repetition is answered although a full memory takes no note of the activity. What the server itself sends is none.
-local function touch(call, key, at, warned, ...)
-  if ARGV[at + SEAT] == 'server' then
+local function touch(call, key, session, seat, warned, ...)
+  if seat == 'server' then
     if ... then call('HSET', KEYS[key + FLAT], ...) end
   elseif warned == '1' then
     call('HSET', KEYS[key + FLAT], 'act', now_text, 'warned', '0', ...)
-    call('ZADD', KEYS[key + DUE], 'LT', text(now + idle_ms), ARGV[at + SESSION])
+    call('ZADD', KEYS[key + DUE], 'LT', text(now + idle_ms), session)
   else
     call('HSET', KEYS[key + FLAT], 'act', now_text, ...)
   end
 end
 
-local function refusing(key, at)
+local function refusing(key, limits)
   local limited, longest = 0, 0
-  for index = 0, tonumber(ARGV[at + LIMITS]) - 1 do
-    local oldest = redis.call('LINDEX', KEYS[key + BUCKETS + index], '-' .. ARGV[at + FIELDS + 2 * index])
-    local wait = oldest and tonumber(oldest) + tonumber(ARGV[at + FIELDS + 2 * index + 1]) - now or 0
-    if wait > longest then limited, longest = index + 1, wait end
+  for index = 1, #limits do
+    local oldest = redis.call('LINDEX', KEYS[key + BUCKETS + index - 1], '-' .. limits[index].points)
+    local wait = oldest and tonumber(oldest) + limits[index].duration - now or 0
+    if wait > longest then limited, longest = index, wait end
   end
   return limited, longest
 end
 
-local function count(key, at)
-  for index = 0, tonumber(ARGV[at + LIMITS]) - 1 do
-    local bucket, duration = KEYS[key + BUCKETS + index], ARGV[at + FIELDS + 2 * index + 1]
+local function count(key, limits)
+  for index = 1, #limits do
+    local bucket, duration = KEYS[key + BUCKETS + index - 1], limits[index].duration
     local length = redis.call('RPUSH', bucket, now_text)
     redis.call('PEXPIRE', bucket, duration)
     -- What no longer counts goes twenty at a time, and faster than it comes: no message pays for many.
     if length % 16 == 0 then
       local old = redis.call('LINDEX', bucket, 19)
-      if old and tonumber(old) + tonumber(duration) <= now then redis.call('LTRIM', bucket, 20, -1) end
+      if old and tonumber(old) + duration <= now then redis.call('LTRIM', bucket, 20, -1) end
     end
   end
 end
 
-local function append(key, at)
-  local seat, generation, fingerprint = ARGV[at + SEAT], ARGV[at + GENERATION], ARGV[at + FINGERPRINT]
+local function append(key, message, limits, session, seat, generation, id, fingerprint, seen, trace)
   local flat =
     redis.call('HMGET', KEYS[key + FLAT], 'open', 'seq', 'epoch', 'dseq', 'warned', 'inst', 'seat:' .. seat, 'v', 'sw')
   if not flat[3] then return { 'none' } end
   local seq, epoch, durable = tonumber(flat[2]), tonumber(flat[3]), tonumber(flat[4])
 
-  local send, sends = seat .. ':' .. ARGV[at + ID], KEYS[key + SENDS] .. window_text
+  local send, sends = seat .. ':' .. id, KEYS[key + SENDS] .. window_text
   local known = redis.call('HGET', sends, send) or redis.call('HGET', KEYS[key + SENDS] .. window_before, send)
   if known then
     local first, sent_at, content = string.match(known, '^(%d+) (%d+) (.*)$')
     if tonumber(sent_at) >= now - horizon then
       if content ~= fingerprint then return { 'reused' } end
-      if flat[1] == '1' then touch(redis.pcall, key, at, flat[5]) end
+      if flat[1] == '1' then touch(redis.pcall, key, session, seat, flat[5]) end
       return { 'duplicate', tonumber(first), tonumber(sent_at), epoch, durable }
     end
   end
@@ -79,28 +79,28 @@ local function append(key, at)
   -- The server itself has no seat.
   if seat ~= 'server' and flat[7] ~= generation then return { 'not_seated', epoch } end
   -- The store has lost what somebody saw already: a number given now would be given twice.
-  if seq < tonumber(ARGV[at + SEEN]) then return { 'behind', epoch } end
-  local limited, longest = refusing(key, at)
+  if seq < tonumber(seen) then return { 'behind', epoch } end
+  local limited, longest = refusing(key, limits)
   if limited > 0 then return { 'limited', limited, longest } end
 
   seq = seq + 1
   local seq_text = text(seq)
-  redis.call('XADD', KEYS[key + LOG], seq_text .. '-0', 'a', now_text, 'm', ARGV[at + MESSAGE])
+  redis.call('XADD', KEYS[key + LOG], seq_text .. '-0', 'a', now_text, 'm', message)
   local is_first = seq == durable + 1
   -- The log may be new: the first message, or the first since all of them were archived or put back.
   if is_first then redis.call('PEXPIRE', KEYS[key + LOG], life) end
   redis.call('HSET', sends, send, seq_text .. ' ' .. now_text .. ' ' .. fingerprint)
   if flat[9] == window_text then
-    touch(redis.call, key, at, flat[5], 'seq', seq_text)
+    touch(redis.call, key, session, seat, flat[5], 'seq', seq_text)
   else
     redis.call('PEXPIRE', sends, 2 * horizon)
-    touch(redis.call, key, at, flat[5], 'seq', seq_text, 'sw', window_text)
+    touch(redis.call, key, session, seat, flat[5], 'seq', seq_text, 'sw', window_text)
   end
-  count(key, at)
+  count(key, limits)
   redis.call('HINCRBY', KEYS[key + COUNTS], 'backlog', 1)
   -- Once for many messages: the mark stays until the archive has them. Now and then all the same, should it be lost.
   if is_first or seq % 32 == 0 then
-    if redis.call('ZADD', KEYS[key + ARCHIVE], 'NX', now_text, ARGV[at + SESSION]) == 1 then
+    if redis.call('ZADD', KEYS[key + ARCHIVE], 'NX', now_text, session) == 1 then
       redis.call('PEXPIRE', KEYS[key + ARCHIVE], life)
       redis.call('PEXPIRE', KEYS[key + COUNTS], life)
     end
@@ -108,10 +108,8 @@ local function append(key, at)
 
   if flat[6] ~= '' and flat[6] ~= instance then
     -- A reader that knows nothing of traces takes this for the session, and never looks.
-    local session, trace = ARGV[at + SESSION], ARGV[at + TRACE]
-    if trace ~= '' then session = session .. ';' .. trace end
-    local head = { text(epoch), seq_text, now_text, generation, seat, session, ARGV[at + MESSAGE] }
-    local packet = table.concat(head, ' ')
+    local subject = trace == '-' and session or session .. ';' .. trace
+    local packet = table.concat({ text(epoch), seq_text, now_text, generation, seat, subject, message }, ' ')
     for other in string.gmatch(flat[6], '%S+') do
       if other ~= instance then redis.call(publish, channel .. other, packet) end
     end
@@ -120,8 +118,14 @@ local function append(key, at)
 end
 
 local answers, key, at = {}, 1, 8
-while at <= #ARGV do
-  local is_done, answer = pcall(append, key, at)
+while at < #ARGV do
+  local session, seat, generation, id, fingerprint, seen, trace, rest = string.match(ARGV[at], HEAD)
+  local limits = {}
+  for points, duration in string.gmatch(rest, '(%d+) (%d+)') do
+    limits[#limits + 1] = { points = points, duration = tonumber(duration) }
+  end
+  local is_done, answer =
+    pcall(append, key, ARGV[at + 1], limits, session, seat, generation, id, fingerprint, seen, trace)
   if not is_done then
     -- Redis 6 gives text, with the place in front.
     local refusal = type(answer) == 'table' and answer.err or string.match(answer, '(%u%u+ .*)$') or answer
@@ -131,7 +135,6 @@ while at <= #ARGV do
     answer = { 'failed', refusal }
   end
   answers[#answers + 1] = answer
-  local limits = tonumber(ARGV[at + LIMITS])
-  key, at = key + BUCKETS + limits, at + FIELDS + 2 * limits
+  key, at = key + BUCKETS + #limits, at + 2
 end
 return answers
