@@ -97,7 +97,11 @@ export function createArchiver(options: ArchiverOptions): Archiver {
   };
 
   const setApart = async (session: UnarchivedSession, refusal: unknown) => {
-    const { stored, fault, seq } = await salvage(durable, session, refusal);
+    const { stored, fault, seq } = await salvage(durable, session, refusal).catch((error: unknown) => {
+      if (error instanceof TandemError) throw error;
+      // Its document cannot be read: nobody knows what of it could be stored.
+      return { stored: null, fault: error, seq: null };
+    });
     if (stored !== null && (await source.settlePart(stored)) === 'gone') return;
     const { sessionId, epoch } = session;
     await setAside(sessionId, fault, epoch, seq);

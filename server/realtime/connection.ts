@@ -17,8 +17,8 @@ export interface InterServerEvents {
   'seat:ended': (seatId: string, reason: ClosingReason | null) => void;
   /** A connection of another instance holds the seat since that generation. */
   'seat:taken': (seatId: string, generation: number) => void;
-  /** An operator wants this instance to stop; it says so under the id of the request, and stops. */
-  'instance:stop': (instanceId: string, requestId: string) => void;
+  /** An operator wants this instance to stop; it says so under the id of the request, and stops. Not after that time. */
+  'instance:stop': (instanceId: string, requestId: string, notAfter: number) => void;
   'instance:stopping': (requestId: string) => void;
 }
 export type TandemSocket = Socket<ClientToServerEvents, ServerToClientEvents, InterServerEvents, SocketData>;
@@ -50,6 +50,8 @@ export class Connection {
   /** Why the server ends it; null while it does not. */
   closing: ClosingReason | null = null;
   isGone = false;
+  /** It has more unread than signals are sent to: until it has caught up, Engine.IO is to say how it goes on. */
+  isSlow = false;
   /** What a returning participant is told first, until it is told. */
   resumed: Events['session:resumed'] | null = null;
   /** Commands that are being worked on: a drain lets them be answered. */

@@ -197,6 +197,7 @@ export class Rooms implements SessionEvents {
   }
 
   setSlow(connection: Connection, isSlow: boolean): void {
+    connection.isSlow = isSlow;
     if (isSlow) void connection.socket.join(SLOW_ROOM);
     else void connection.socket.leave(SLOW_ROOM);
   }

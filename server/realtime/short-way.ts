@@ -77,7 +77,9 @@ function answerTo(connection: Connection, id: number): (outcome: unknown) => voi
   let isSent = false;
   return (outcome) => {
     if (isSent) return;
+    const packet = textPacket(`3${id}[${JSON.stringify(outcome)}]`);
+    // Not before: an outcome that is no JSON throws, and its caller answers that it failed.
     isSent = true;
-    sendPacket(connection, textPacket(`3${id}[${JSON.stringify(outcome)}]`));
+    sendPacket(connection, packet);
   };
 }

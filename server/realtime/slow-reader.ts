@@ -48,7 +48,7 @@ export function countUnsent(conn: Sending, onQueued: (unsentBytes: number) => vo
   conn.on('packetCreate', (packet) => {
     queuedBytes += sizeOf(packet.data);
     // What the transport takes at once waits nowhere: that is nearly every packet, and nothing to look at.
-    if (!isWritable(conn.transport)) onQueued(unsentBytes());
+    if (!isWritable(conn.transport) || transportBytes(conn.transport) > 0) onQueued(unsentBytes());
   });
   // All that was queued went to the transport, whose own buffer counts it from here.
   conn.on('flush', () => {

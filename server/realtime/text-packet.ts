@@ -48,11 +48,11 @@ export function textPacket(text: string): TextPacket {
  * nothing to write is written to at once: packets, queues and events of Engine.IO on the way cost 5 us, and say nothing
  * that the connection's own end does not.
  */
-export function sendPacket({ socket }: Connection, { text, options }: TextPacket): void {
+export function sendPacket({ socket, isSlow }: Connection, { text, options }: TextPacket): void {
   const { conn } = socket;
   if (!socket.connected || conn.readyState !== 'open') return;
   const { transport, writeBuffer } = conn as unknown as Link; // Engine.IO's types hide it.
-  if (transport.writable && transport.name === 'websocket' && writeBuffer.length === 0) {
+  if (!isSlow && transport.writable && transport.name === 'websocket' && writeBuffer.length === 0) {
     const { readyState, bufferedAmount, _sender: sender } = transport.socket ?? {};
     if (readyState === OPEN && bufferedAmount === 0 && sender !== undefined) {
       sender.sendFrame(options.wsPreEncodedFrame);

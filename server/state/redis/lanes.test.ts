@@ -1,5 +1,6 @@
-import { expect, it } from '@jest/globals';
-import { Lanes } from './lanes.ts';
+import { describe, expect, it } from '@jest/globals';
+import { Random, seedOfRun } from '../../../test/support/random.ts';
+import { Lanes, type Turn } from './lanes.ts';
 
 interface Work {
   readonly run: () => Promise<string>;
@@ -91,4 +92,85 @@ it('changes run one after the other, and beside them nothing', async () => {
   });
   await Promise.all(jobs);
   expect(new Set(seen)).toEqual(new Set([1]));
+});
+
+const seed = seedOfRun();
+
+describe(`at random (seed ${seed})`, () => {
+  /** A piece of work as the rule has it: what must be done before it begins, and what became of it. */
+  interface Piece {
+    readonly name: string;
+    readonly isAlone: boolean;
+    readonly before: readonly Piece[];
+    readonly end: () => void;
+    state: 'waiting' | 'running' | 'done';
+  }
+
+  it('each begins when all that it must wait for is done, at once then, and never before', async () => {
+    const random = new Random(seed);
+    for (let round = 0; round < 30; round += 1) {
+      const lanes = new Lanes();
+      const pieces: Piece[] = [];
+      const began: string[] = [];
+      for (let turn = 0; turn < 40; turn += 1) {
+        const running = pieces.filter(({ state }) => state === 'running');
+        if (pieces.length < 25 && random.below(5) < 3)
+          pieces.push(ask(random, lanes, `${pieces.length}`, pieces, began));
+        else if (running.length > 0) {
+          const piece = random.pick(running);
+          piece.end();
+          piece.state = 'done';
+        }
+        // At times several things happen before any of them shows.
+        if (random.below(4) > 0) await settle(pieces, began);
+      }
+      for (let left = pieces.length; left > 0; left -= 1) {
+        await settle(pieces, began);
+        for (const piece of pieces.filter(({ state }) => state === 'running')) {
+          piece.end();
+          piece.state = 'done';
+        }
+      }
+      expect(pieces.filter(({ state }) => state !== 'done')).toEqual([]);
+    }
+  });
+
+  /** Asked for in one of the three ways; it waits for all changes before it, and a change for everything. */
+  function ask(random: Random, lanes: Lanes, name: string, pieces: readonly Piece[], began: string[]): Piece {
+    let end: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => (end = resolve));
+    const run = async () => {
+      began.push(name);
+      await gate;
+      if (random.below(3) === 0) throw new Error(name);
+    };
+    const isAlone = random.below(4) === 0;
+    const before = pieces.filter((piece) => piece.state !== 'done' && (isAlone || piece.isAlone));
+    const work = isAlone
+      ? lanes.alone('one', run)
+      : random.below(2) === 0
+        ? lanes.together('one', run)
+        : joined(lanes.join('one'), run);
+    work.catch(() => undefined);
+    return { name, isAlone, before, end, state: 'waiting' };
+  }
+
+  async function joined({ before, leave }: Turn, run: () => Promise<void>): Promise<void> {
+    try {
+      if (before !== null) await before;
+      await run();
+    } finally {
+      leave();
+    }
+  }
+
+  async function settle(pieces: readonly Piece[], began: readonly string[]): Promise<void> {
+    await turns();
+    for (const piece of pieces) {
+      if (piece.state === 'waiting' && piece.before.every(({ state }) => state === 'done')) piece.state = 'running';
+    }
+    const mustHaveBegun = pieces.filter(({ state }) => state !== 'waiting').map(({ name }) => name);
+    // In the order in which they were asked for, those too that run together.
+    expect(began).toEqual(mustHaveBegun);
+  }
 });

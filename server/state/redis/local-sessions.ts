@@ -337,29 +337,39 @@ export class LocalSessions {
   }
 }
 
-/** Sender and id of the messages that were told last, to notice that their numbers are given again. */
+/**
+ * Sender and id of the messages that were told last, to notice that their numbers are given again. As hashes: the texts are
+ * parts of whole packets, which would stay in memory with them.
+ */
 class RecentIds {
   static readonly #COUNT = 16;
   readonly #seqs: number[] = [];
-  readonly #from: string[] = [];
-  readonly #ids: string[] = [];
+  readonly #hashes: number[] = [];
 
   add(seq: number, from: string, id: string): void {
     const place = seq % RecentIds.#COUNT;
     this.#seqs[place] = seq;
-    this.#from[place] = from;
-    this.#ids[place] = id;
+    this.#hashes[place] = hashOf(from, id);
   }
 
-  /** Whether another message was told under this number. */
+  /** Whether another message was told under this number. Of 4 billion that were, one is not found here. */
   contradicts(seq: number, from: string, id: string): boolean {
     const place = seq % RecentIds.#COUNT;
-    return this.#seqs[place] === seq && (this.#from[place] !== from || this.#ids[place] !== id);
+    return this.#seqs[place] === seq && this.#hashes[place] !== hashOf(from, id);
   }
 
   clear(): void {
     this.#seqs.length = 0;
   }
+}
+
+/** FNV-1a. */
+function hashOf(from: string, id: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < from.length; index += 1) hash = Math.imul(hash ^ from.charCodeAt(index), 0x01000193);
+  hash = Math.imul(hash ^ 0x20, 0x01000193);
+  for (let index = 0; index < id.length; index += 1) hash = Math.imul(hash ^ id.charCodeAt(index), 0x01000193);
+  return hash;
 }
 
 function newEntry(): Entry {

@@ -29,6 +29,9 @@ const READ_LOG = loadScript('read_log');
 const RECEIPT = loadScript('record_receipt');
 const TOUCH = loadScript('touch_session');
 
+/** 60 us each. */
+const APPENDS_TOGETHER = 32;
+
 export interface MessageLogOptions {
   redis: Redis;
   keys: Keys;
@@ -61,13 +64,14 @@ export class MessageLog {
     this.#options = options;
     const { redis, channel, instanceId, retryHorizonMs, timings, clock } = options;
     const settings = [String(retryHorizonMs), String(timings.idleWarningMs), String(lifeOf(timings)), channel.command];
-    this.#appends = new ScriptBatch(
-      (names, args) => redis.run(APPEND, names, args),
-      ({ args: [head = ''] }) => {
+    this.#appends = new ScriptBatch({
+      run: (names, args) => redis.run(APPEND, names, args),
+      shared: ({ args: [head = ''] }) => {
         const sessionId = head.slice(0, head.indexOf(' '));
         return [clock(), instanceId, ...settings, channel.nameFor(sessionId)];
       },
-    );
+      most: APPENDS_TOGETHER,
+    });
   }
 
   /** A node that has to be sent a script first would run what came later before what came earlier. */
@@ -118,22 +122,27 @@ export class MessageLog {
     seenSeq: number,
     limits: AppendRequest['limits'],
   ): Promise<RedisReply> {
-    const { redis, keys } = this.#options;
+    const { keys } = this.#options;
     const session = keys.session(sessionId);
     const partition = keys.partitionOf(sessionId);
     const names = [session.flat, session.log, session.sends, partition.due, partition.unarchived, partition.counts];
     const appending = span?.child('client', 'append_message', { operation: 'append_message', sessionId });
     // None of it holds a space: ids, hashes and numbers.
     let head = `${sessionId} ${sender.seatId} ${sender.generation} ${id} ${fingerprint} ${seenSeq} `;
-    head += appending?.traceparent ?? '-';
+    head += `${appending?.traceparent ?? '-'} ${limits.length}`;
     for (const { info, bucket } of limits) {
       names.push(keys.limit(info.name, bucket));
       head += ` ${info.points} ${info.durationSeconds * 1000}`;
     }
-    const group = redis.kind === 'cluster' ? partition.unarchived : '';
-    const reply = this.#appends.call(group, { keys: names, args: [head, text] });
+    const reply = this.#appends.call(this.#groupOf(sessionId), { keys: names, args: [head, text] });
     appending?.endWith(reply);
     return reply;
+  }
+
+  /** In a cluster, what goes together lies in one slot. */
+  #groupOf(sessionId: string): string {
+    const { redis, keys } = this.#options;
+    return redis.kind === 'cluster' ? keys.partitionOf(sessionId).unarchived : '';
   }
 
   /** `none`: there is no such session. */
@@ -146,8 +155,8 @@ export class MessageLog {
     const { redis, keys, retryHorizonMs } = this.#options;
     const { flat, sends } = keys.session(sessionId);
     const args = [this.#options.clock(), seatId, id, fingerprint, String(retryHorizonMs)];
-    // Sends go out when all packets that have come are read, and this may be the repetition of one of them.
-    await new Promise((resolve) => setImmediate(resolve));
+    // This may be the repetition of one that waits to go out.
+    this.#appends.flush(this.#groupOf(sessionId));
     const reply = arrayOf(await redis.run(FIND_SEND, [flat, sends], args));
     const [kind] = reply;
     if (kind === 'duplicate') return { kind, ...acceptedOf(reply) };

@@ -70,11 +70,12 @@ describe('reports in Redis', () => {
     await stage.command('HSET', key, 'text', `${stage.now} no JSON`);
     await stage.command('HSET', key, 'shape', `${stage.now} {"instanceId":"shape"}`);
     await stage.command('HSET', key, 'bare', 'report');
-    const newer = { ...reportOf('newer'), colour: 'blue' };
+    const newer = { ...reportOf('newer'), colour: 'blue', state: 'resting', durability: 'tape' };
     await stage.command('HSET', key, 'newer', `${stage.now} ${JSON.stringify(newer)}`);
     expect((await reports.all()).sort((a, b) => (a.instanceId < b.instanceId ? -1 : 1))).toEqual([
       reportOf('here'),
-      reportOf('newer'),
+      // What it says in words of its own is taken for what promises least.
+      reportOf('newer', { state: 'not_ready', durability: 'redis_memory' }),
     ]);
   });
 });

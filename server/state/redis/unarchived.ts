@@ -22,7 +22,10 @@ const FIND_CHANGED = loadScript('find_changed');
 /** Of one session at once: with the longest bodies, hundreds of messages would be too much for one transaction. */
 const BYTES = 512 * 1024;
 /** Of all sessions that one call reads. */
-const BYTES_TOGETHER = 4 * 1024 * 1024;
+const BYTES_TOGETHER = 1024 * 1024;
+/** Each may bring hundreds of messages, and Redis does nothing else meanwhile. */
+const READS_TOGETHER = 16;
+const SETTLES_TOGETHER = 32;
 /** How long a session that was taken is left to its archiver. */
 const TAKEN_MS = 10_000;
 /** Until the next try of a session that is refused; twice as long after each. */
@@ -54,8 +57,16 @@ export class Unarchived implements ArchiveSource {
     this.#options = options;
     const { redis, clock, hotMessages, closedLifeMs } = options;
     const run = (script: Script) => (keys: readonly string[], args: readonly string[]) => redis.run(script, keys, args);
-    this.#reads = new ScriptBatch(run(READ), () => [clock(), String(BYTES_TOGETHER)]);
-    this.#settles = new ScriptBatch(run(SETTLE), () => [clock(), String(hotMessages), String(closedLifeMs)]);
+    this.#reads = new ScriptBatch({
+      run: run(READ),
+      shared: () => [clock(), String(BYTES_TOGETHER)],
+      most: READS_TOGETHER,
+    });
+    this.#settles = new ScriptBatch({
+      run: run(SETTLE),
+      shared: () => [clock(), String(hotMessages), String(closedLifeMs)],
+      most: SETTLES_TOGETHER,
+    });
   }
 
   async take(limit: number): Promise<{ sessionId: string; sinceMs: number }[]> {

@@ -11,12 +11,12 @@
 -- ARGV  1 now or ''  2 instance of the caller  3 retry horizon, ms  4 idle warning, ms  5 life of a key, ms
 --       6 command that publishes  7 channel, without the instance
 --       then of each message two. First, with a space between: session, seat, generation, message id, fingerprint, highest
---       seq that the caller knows of, trace or -, and of each limit points and duration in ms: one text, because each
---       argument costs the caller more than all that is in it. Then the message as JSON that is open at its end
+--       seq that the caller knows of, trace or -, count of limits, and of each points and duration in ms: one text,
+--       because each argument costs the caller more than all that is in it. Then the message as JSON that is open at its end
 -- Gives of each { 'appended', seq, sent at, epoch, durable seq, version of the document },
 --       { 'duplicate', seq, sent at, epoch, durable seq }, { 'limited', number of the limit, ms to wait },
 --       { 'not_seated' | 'behind', epoch }, { 'none' | 'closed' | 'reused' }, or { 'failed', what Redis says of it }
-local HEAD = '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+)(.*)$'
+local HEAD = '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%d+)(.*)$'
 local FLAT, LOG, SENDS, DUE, ARCHIVE, COUNTS, BUCKETS = 0, 1, 2, 3, 4, 5, 6
 
 local now, instance, horizon, idle_ms, life = clock(ARGV[1]), ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
@@ -87,6 +87,13 @@ local function append(key, message, limits, session, seat, generation, id, finge
   local seq_text = text(seq)
   redis.call('XADD', KEYS[key + LOG], seq_text .. '-0', 'a', now_text, 'm', message)
   local is_first = seq == durable + 1
+  -- First of all, so that no message is stored and not looked for. Once for many: the mark stays until the archive has
+  -- them. Now and then all the same, should it be lost.
+  if is_first or seq % 32 == 0 then
+    if redis.call('ZADD', KEYS[key + ARCHIVE], 'NX', now_text, session) == 1 then
+      redis.call('PEXPIRE', KEYS[key + ARCHIVE], life)
+    end
+  end
   -- The log may be new: the first message, or the first since all of them were archived or put back.
   if is_first then redis.call('PEXPIRE', KEYS[key + LOG], life) end
   redis.call('HSET', sends, send, seq_text .. ' ' .. now_text .. ' ' .. fingerprint)
@@ -98,13 +105,7 @@ local function append(key, message, limits, session, seat, generation, id, finge
   end
   count(key, limits)
   redis.call('HINCRBY', KEYS[key + COUNTS], 'backlog', 1)
-  -- Once for many messages: the mark stays until the archive has them. Now and then all the same, should it be lost.
-  if is_first or seq % 32 == 0 then
-    if redis.call('ZADD', KEYS[key + ARCHIVE], 'NX', now_text, session) == 1 then
-      redis.call('PEXPIRE', KEYS[key + ARCHIVE], life)
-      redis.call('PEXPIRE', KEYS[key + COUNTS], life)
-    end
-  end
+  if is_first then redis.call('PEXPIRE', KEYS[key + COUNTS], life) end
 
   if flat[6] ~= '' and flat[6] ~= instance then
     -- A reader that knows nothing of traces takes this for the session, and never looks.
@@ -117,13 +118,15 @@ local function append(key, message, limits, session, seat, generation, id, finge
   return { 'appended', seq, now, epoch, durable, tonumber(flat[8]) }
 end
 
-local answers, key, at = {}, 1, 8
-while at < #ARGV do
-  local session, seat, generation, id, fingerprint, seen, trace, rest = string.match(ARGV[at], HEAD)
+local answers, key = {}, 1
+for at = 8, #ARGV, 2 do
+  local session, seat, generation, id, fingerprint, seen, trace, expected, rest = string.match(ARGV[at], HEAD)
   local limits = {}
-  for points, duration in string.gmatch(rest, '(%d+) (%d+)') do
+  for points, duration in string.gmatch(rest or '', '(%d+) (%d+)') do
     limits[#limits + 1] = { points = points, duration = tonumber(duration) }
   end
+  -- The keys of all that follow would be those of others.
+  if #limits ~= tonumber(expected) then return redis.error_reply('ERR the head of a message cannot be read') end
   local is_done, answer =
     pcall(append, key, ARGV[at + 1], limits, session, seat, generation, id, fingerprint, seen, trace)
   if not is_done then
@@ -135,6 +138,6 @@ while at < #ARGV do
     answer = { 'failed', refusal }
   end
   answers[#answers + 1] = answer
-  key, at = key + BUCKETS + #limits, at + 2
+  key = key + BUCKETS + #limits
 end
 return answers

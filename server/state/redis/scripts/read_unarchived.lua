@@ -39,7 +39,9 @@ end
 local found = {}
 for index = 1, #KEYS / 6 do
   local keys = { unpack(KEYS, 6 * index - 5, 6 * index) }
-  local most_bytes = math.max(1, math.min(left, tonumber(ARGV[3 * index + 2])))
+  -- What is left is shared by those that are still to come.
+  local share = math.floor(left / (#KEYS / 6 - index + 1))
+  local most_bytes = math.max(1, math.min(share, tonumber(ARGV[3 * index + 2])))
   found[index] = read(keys, ARGV[3 * index], tonumber(ARGV[3 * index + 1]), most_bytes)
 end
 return found
