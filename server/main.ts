@@ -30,16 +30,26 @@ process.on('uncaughtException', crash);
 process.on('unhandledRejection', crash);
 
 let server: Server | null = null;
-let stoppingSince: number | null = null;
+let isStopping = false;
+let signalledAt: number | null = null;
 
-async function stop(): Promise<void> {
-  if (stoppingSince !== null) {
-    // Ctrl-C reaches every process of a terminal, and npm passes its own on: that was one signal.
-    if (performance.now() - stoppingSince < ONE_SIGNAL_MS) return;
-    // The second one is a person who does not want to wait.
-    process.exit(EXIT_FAILURE);
+function onSignal(): void {
+  if (signalledAt === null) {
+    // Also after an operator asked for a stop: that one goes on.
+    signalledAt = performance.now();
+    void stop();
+    return;
   }
-  stoppingSince = performance.now();
+  // Ctrl-C reaches every process of a terminal, and npm passes its own on: that was one signal.
+  if (performance.now() - signalledAt < ONE_SIGNAL_MS) return;
+  // The second one is a person who does not want to wait.
+  process.exit(EXIT_FAILURE);
+}
+
+/** Asked again, it goes on as it does. */
+async function stop(): Promise<void> {
+  if (isStopping) return;
+  isStopping = true;
   if (server === null) {
     // Nobody took the database over yet. One that did not start has left nothing behind.
     await database?.then(
@@ -53,8 +63,8 @@ async function stop(): Promise<void> {
 }
 
 // Before there is anything that a signal could leave behind.
-process.on('SIGTERM', () => void stop());
-process.on('SIGINT', () => void stop());
+process.on('SIGTERM', onSignal);
+process.on('SIGINT', onSignal);
 
 // The database opens in a thread of its own while this one loads the rest of the code: half of a start is waiting for both.
 let onDatabaseEvent: EmbeddedPostgresOptions['onEvent'] = () => undefined;
@@ -82,10 +92,7 @@ async function run(): Promise<void> {
           },
         }),
     onFatal: crash,
-    // As a first SIGTERM: asked twice, it is no impatient person at the keyboard.
-    onStopAsked: () => {
-      if (!mustStop()) void stop();
-    },
+    onStopAsked: () => void stop(),
   });
   try {
     await server.start();
@@ -99,7 +106,7 @@ async function run(): Promise<void> {
 
 /** A function, because the compiler does not see that a signal changes the variable. */
 function mustStop(): boolean {
-  return stoppingSince !== null;
+  return isStopping;
 }
 
 /** The message of an error and of all that caused it, on one line. */

@@ -90,9 +90,7 @@ describe('the handshake', () => {
       socket.send(`40${first ?? ''}${JSON.stringify(first === '' ? {} : { token: ADMIN_TOKEN })}`);
       await socket.next((frame) => frame.startsWith(`40${first ?? ''}{`), 'the answer to CONNECT');
       socket.send(`40${second ?? ''}${JSON.stringify(second === '' ? {} : { token: ADMIN_TOKEN })}`);
-      socket.send('42/console,7["console:logins",{}]');
-      if (first !== second) await socket.ended();
-      else await socket.nextOrClosed((frame) => frame.startsWith('43/console,7['), 'an ack');
+      await socket.ended();
     }
   });
 
@@ -112,7 +110,7 @@ describe('what is shown', () => {
     await participant.do('session:create', {});
     const { instances, at } = await watching.next(
       'console:instances',
-      ({ instances: [own] }) => own?.connections === 1,
+      ({ instances: [own] }) => own?.connections === 1 && own.stores.archive.backlogMessages === 0,
     );
     expect(Date.parse(at)).toBeGreaterThan(Date.parse(first.at));
     expect(instances).toEqual([
@@ -318,13 +316,16 @@ describe('bad input', () => {
 
   it('in a flood is refused by a limit, and ends its connection in the end', async () => {
     const watching = await operator();
+    const startedAt = performance.now();
     const answers = await Promise.all(
       Array.from({ length: 60 }, () => watching.send('console:sessions', { limit: 1 })),
     );
     const codes = answers.map((answer) => (answer.ok ? 'ok' : answer.error.code));
     expect(codes).toContain('ok');
-    expect(new Set(codes)).toEqual(new Set(['ok', 'UNAVAILABLE', 'RATE_LIMITED']));
-    expect(codes.filter((code) => code !== 'RATE_LIMITED').length).toBeLessThanOrEqual(40);
+    expect(['ok', 'UNAVAILABLE', 'RATE_LIMITED']).toEqual(expect.arrayContaining(codes));
+    // Twenty in any second, however long it took.
+    const seconds = Math.floor((performance.now() - startedAt) / 1000) + 1;
+    expect(codes.filter((code) => code !== 'RATE_LIMITED').length).toBeLessThanOrEqual(20 * seconds);
     for (let number = 0; number < 200; number += 1) watching.socket.emit('console:sessions', {});
     expect(await watching.next('disconnect')).toBe('transport close');
     expect(await (await operator()).send('console:sessions', {})).toMatchObject({ ok: true });

@@ -8,6 +8,7 @@ import type { Server } from '../server/server.ts';
 import { Client } from './support/client.ts';
 import { copyDataDirectory } from './support/data-directory.ts';
 import type { DataDirectory } from './support/data-directory.ts';
+import { eventually } from './support/eventually.ts';
 import { limit, testEnvironment } from './support/environment.ts';
 import { inHaste } from './support/hasty-wasm.ts';
 import { resumeOf } from './support/seat.ts';
@@ -109,8 +110,10 @@ describe('the timeline of a session', () => {
       ['resumed', participantId, 'reset'],
       ['limited', participantId, 'messages_user', 90],
       ['left', participantId, 'kicked'],
+      ['code_changed', null, null],
     ];
-    expect(await timelines.with(host.session.id, 'limited')).toEqual(lived);
+    // Stored while it counts, and again when it has.
+    await eventually(async () => expect(await timelines.of(host.session.id)).toEqual(lived));
     await host.client.do('session:close', {});
     await host.client.next('session:closed');
     expect(await timelines.of(host.session.id)).toEqual([...lived, ['closed', null, 'closed']]);

@@ -24,7 +24,7 @@ const DEVICE = { ip: '192.0.2.1', userAgent: 'Firefox' };
 let passwords: Passwords;
 const rules = PasswordRules.load();
 
-beforeAll(async () => {
+beforeAll(() => {
   passwords = new Passwords();
 });
 

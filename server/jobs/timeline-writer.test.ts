@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { TandemError } from '../../protocol/errors.ts';
 import type { RecordedEvent } from '../sessions/ports.ts';
 import { COUNTED_MS, TimelineQueue } from '../sessions/timeline-queue.ts';
+import { eventually } from '../../test/support/eventually.ts';
 import { createTimelineWriter } from './timeline-writer.ts';
 
 const AWAY = new TandemError('UNAVAILABLE', 'The database is away.');
@@ -211,6 +212,38 @@ describe('the timeline of sessions', () => {
     await writer.stop();
     expect(store.told()).toEqual([['participant-251', 'away', null, 1]]);
     expect([errors, lost]).toEqual([[refusal], [250]]);
+  });
+
+  it('finds the one event that the store never gets done with, and stores all others', async () => {
+    const { store, timeline, writer, lost } = open();
+    for (let n = 1; n <= 300; n += 1) timeline.away('session-1', `participant-${n}`);
+    const poisoned = (events: readonly RecordedEvent[]) =>
+      events.some(({ participantId }) => participantId === 'participant-170');
+    store.onCall = () => (store.failure = poisoned(store.calls.at(-1) ?? []) ? AWAY : null);
+    writer.start();
+    await eventually(() => {
+      if (timeline.size > 0) throw new Error(`${timeline.size} wait after ${store.calls.length} calls`);
+      return Promise.resolve();
+    });
+    await writer.stop();
+    expect(store.rows.size).toBe(299);
+    expect(store.told()).not.toContainEqual(['participant-170', 'away', null, 1]);
+    expect(lost).toEqual([1]);
+    // In some tens of calls: that is a minute without the others, and not the life of the process.
+    expect(store.calls.length).toBeLessThan(60);
+  });
+
+  it('gives nothing up while the store is away, however long', async () => {
+    const { store, timeline, writer, lost } = open();
+    for (let n = 1; n <= 40; n += 1) timeline.away('session-1', `participant-${n}`);
+    store.failure = AWAY;
+    writer.start();
+    while (store.calls.length < 40) await store.called();
+    expect(timeline.size).toBe(40);
+    store.failure = null;
+    await store.called();
+    await writer.stop();
+    expect([store.rows.size, lost]).toEqual([40, []]);
   });
 
   it('ends a stop while the store is away, and says what is lost', async () => {

@@ -26,6 +26,10 @@ export interface LogFields {
   scope?: string | undefined;
   /** What an operator did something to: the id of an instance or a user. */
   target?: string | undefined;
+  /** Of a device of that user. */
+  loginId?: string | undefined;
+  /** What became of it: `ok`, or the code of an error. */
+  outcome?: 'ok' | ErrorCode | undefined;
   phase?: string | undefined;
   signal?: string | undefined;
   route?: string | undefined;
@@ -68,6 +72,8 @@ const SERIALIZERS: { readonly [Name in keyof Required<LogFields>]: Serializer } 
   limit: text,
   scope: text,
   target: maskedText,
+  loginId: text,
+  outcome: text,
   phase: text,
   signal: text,
   route: text,

@@ -368,6 +368,7 @@ export class Gateway {
       watchSlowReader(connection, {
         setSlow: (slow, isSlow) => this.rooms.setSlow(slow, isSlow),
         onTooSlow: (slow) => {
+          if (slow.closing !== null) return;
           logger.warn('slow_consumer_closed', { connectionId: slow.id, sessionId: slow.seat?.sessionId });
           this.rooms.end(slow, 'slow_consumer');
         },

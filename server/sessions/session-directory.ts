@@ -83,6 +83,11 @@ export class SessionDirectory {
     return this.#options.announcer.view(await this.find(sessionId));
   }
 
+  /** As it is stored, where the hot state cannot be asked: for who looks on and decides nothing by it. As `look`. */
+  async lookOn(sessionId: string): Promise<Session> {
+    return this.#options.announcer.view(await this.#findStored(sessionId));
+  }
+
   /**
    * `search`: those whose id, or a name in them, begins with it. Throws `INVALID_PAYLOAD` for a cursor of another list.
    */
@@ -100,14 +105,14 @@ export class SessionDirectory {
 
   /** Who took part and does not any more, the last first. Throws `SESSION_NOT_FOUND`. */
   async left(sessionId: string): Promise<StoredLeftSeat[]> {
-    await this.find(sessionId);
+    await this.#findStored(sessionId);
     await this.#options.archiveChanges?.();
     return this.#options.durable.leftSeats(sessionId);
   }
 
   /** What happened to the session, newest first. Throws `SESSION_NOT_FOUND`, `INVALID_PAYLOAD` for a cursor of another list. */
   async timeline(sessionId: string, page: PageRequest): Promise<Page<TimelineEntry>> {
-    await this.find(sessionId);
+    await this.#findStored(sessionId);
     await this.#options.archiveChanges?.();
     return this.#options.durable.sessionEvents(sessionId, page);
   }
@@ -156,9 +161,15 @@ export class SessionDirectory {
 
   /** Also one that is closed for long. Throws `SESSION_NOT_FOUND`. */
   async find(sessionId: string): Promise<SessionSnapshot> {
-    const { state, durable, now } = this.#options;
-    const snapshot = await state.read(sessionId);
-    if (snapshot !== null) return snapshot;
+    return (await this.#options.state.read(sessionId)) ?? this.#load(sessionId);
+  }
+
+  async #findStored(sessionId: string): Promise<SessionSnapshot> {
+    return (await readIfUp(this.#options.state, sessionId)) ?? this.#load(sessionId);
+  }
+
+  async #load(sessionId: string): Promise<SessionSnapshot> {
+    const { durable, now } = this.#options;
     const stored = await durable.loadSession(sessionId, now());
     if (stored === null) throw refused('no_such_session');
     return archived(stored);

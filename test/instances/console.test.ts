@@ -11,6 +11,10 @@ import { Stopwatch } from '../support/stopwatch.ts';
 
 const ADMIN_TOKEN = 'the-admin-token-of-this-test-0123456789';
 const SESSIONS = 10_000;
+/** As the contract says: on all instances within a second. */
+const SIGNED_OUT_MS = 1000;
+/** What a machine that runs other tests at the same time, and the answer to the command, may take on top. */
+const MACHINE_MS = 1000;
 const stores = stageStores();
 
 /** Closed long ago, each with a name and as much metadata as there may be. The triggers would take most of the time. */
@@ -131,7 +135,7 @@ describe('a console', () => {
     const watch = new Stopwatch();
     await watching.do('console:sign_out', { userId: user.user.id, loginId: logins[0]?.id ?? '' });
     for (const socket of sockets) expect(await socket.next('connection:closing')).toMatchObject({ reason: 'revoked' });
-    expect(watch.stop()).toBeLessThan(5000);
+    expect(watch.stop()).toBeLessThan(SIGNED_OUT_MS + MACHINE_MS);
   });
 
   it('shows itself where Redis cannot be reached, and all again when it can', async () => {
@@ -151,9 +155,11 @@ describe('a console', () => {
 
   it('shows a frozen instance as silent, goes on with the others, and says that it does not answer', async () => {
     const watching = await at(0);
+    const lastOf = (told: InstanceReport[]) => told.find(({ instanceId }) => instanceId === ids[2])?.reportedAt ?? '';
     stage.processes[2]?.signal('SIGSTOP');
+    let frozenAt: string;
     try {
-      await seen(watching, (of) => of(2)?.state === 'silent' && of(1)?.state === 'ready');
+      frozenAt = lastOf(await seen(watching, (of) => of(2)?.state === 'silent' && of(1)?.state === 'ready'));
       const refused = await watching.refusal('console:drain', { instanceId: ids[2] });
       expect(refused).toMatchObject({ code: 'UNAVAILABLE', retryable: true });
       expect(refused.message).toContain(ids[2]);
@@ -164,6 +170,11 @@ describe('a console', () => {
     } finally {
       stage.processes[2]?.signal('SIGCONT');
     }
+    // What it was told meanwhile is too late: it goes on.
+    const readyAfter = async (at: string) =>
+      lastOf(await seen(watching, (of) => of(2)?.state === 'ready' && (of(2)?.reportedAt ?? '') > at));
+    // A timer may come before what waits on the wire, the next one not.
+    await readyAfter(await readyAfter(frozenAt));
   }, 60_000);
 
   it('drains one instance through another: it ends with 0, and is missed by nobody', async () => {
@@ -175,6 +186,8 @@ describe('a console', () => {
     // Asked again it goes on as it does.
     await watching.send('console:drain', { instanceId: ids[1] ?? '' });
     expect(await participant.next('connection:closing')).toMatchObject({ reason: 'draining', reconnect: true });
+    // The first signal after it is no impatient person's.
+    stage.processes[1]?.signal('SIGTERM');
     expect(await stage.processes[1]?.exited).toBe(0);
     await seen(watching, (of) => of(0)?.state === 'ready' && of(1) === undefined);
     expect(await watching.do('console:sessions', { limit: 1 })).toMatchObject({ ok: true });

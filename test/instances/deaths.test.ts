@@ -96,6 +96,7 @@ async function leaveTheirTrace(stage: InstancesStage, { host, guest }: Pair, bac
     expect(await timelines.with(id, 'closed')).toEqual([
       ...lived,
       ['left', participantId, 'kicked'],
+      ['code_changed', null, null],
       ['closed', null, 'closed'],
     ]);
   } finally {

@@ -13,10 +13,7 @@ export interface TimelineReader {
   close(): Promise<void>;
 }
 
-/**
- * Reads what a server wrote into its database. Without changes of the code: a kick ends it, and the session knows no other
- * time of that than the activity before.
- */
+/** Reads what a server wrote into its database. */
 export function readTimelines(connection: Connection): TimelineReader {
   const pool = createPool(connection, { max: 1 });
   const store = createSqlStore(pool);
@@ -24,7 +21,6 @@ export function readTimelines(connection: Connection): TimelineReader {
     const { items } = await store.sessionEvents(sessionId, { cursor: null, limit: 500 });
     return items
       .toReversed()
-      .filter(({ kind }) => kind !== 'code_changed')
       .map(
         ({ kind, participantId, reason, count }) =>
           [kind, participantId, reason, ...(count === 1 ? [] : [count])] as Told,

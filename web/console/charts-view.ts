@@ -19,7 +19,7 @@ const CHARTS: readonly (Omit<ChartSpec, 'palette'> & { kind: ChartKind })[] = [
   {
     kind: 'sessions',
     heading: 'Sessions',
-    hint: 'That an instance serves; one on two instances counts in both',
+    hint: 'That an instance looks after; together they are all.',
     valueText: numberText,
     isWhole: true,
   },

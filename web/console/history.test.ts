@@ -13,6 +13,10 @@ function told(history: History, seconds: number, report: Partial<InstanceReport>
   return history.latest?.figures.get('i-1');
 }
 
+function crowd(length: number, report: Partial<InstanceReport>): InstanceReport[] {
+  return Array.from({ length }, (_, index) => consoleReport({ instanceId: `i-${index}`, ...report }));
+}
+
 describe('figures of an instance', () => {
   it('are rates once there are two reports, over the time between these', () => {
     const history = new History();
@@ -70,10 +74,14 @@ describe('the history', () => {
     expect(history.points[0]?.atMs).toBe(START + 1_000_000 - WINDOW_MS);
     for (let tick = 1; tick <= 2_000; tick += 1) told(history, 1_000 + tick / 1000, {});
     expect(history.points.length).toBeLessThanOrEqual(600);
-    const crowd = Array.from({ length: 500 }, (_, index) =>
-      consoleReport({ instanceId: `i-${index}`, reportedAt: time(1_010) }),
-    );
-    history.add(time(1_010), crowd);
-    expect(history.latest?.figures.size).toBe(100);
+    history.add(time(1_010), crowd(500, { reportedAt: time(1_010) }));
+    expect(history.latest?.figures.size).toBe(200);
+  });
+
+  it('has room for those that live, however many are silent', () => {
+    const history = new History();
+    const silent = crowd(500, { reportedAt: time(10), state: 'silent' });
+    history.add(time(10), [...silent, consoleReport({ instanceId: 'alive', reportedAt: time(10) })]);
+    expect([...(history.latest?.figures.keys() ?? [])]).toEqual(['alive']);
   });
 });

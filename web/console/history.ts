@@ -20,7 +20,7 @@ export interface Point {
 export const WINDOW_MS = 600_000;
 /** More than a window holds, whatever the server sends. */
 const MOST_POINTS = (2 * WINDOW_MS) / REPORT_EVERY_MS;
-const MOST_INSTANCES = 100;
+const MOST_INSTANCES = 200;
 
 type Rates = Pick<Figures, 'messagesPerSecond' | 'limitedPerSecond'>;
 
@@ -51,10 +51,10 @@ export class History {
     }
     const figures = new Map<string, Figures>();
     const known = new Map<string, { report: InstanceReport; rates: Rates }>();
-    for (const report of instances.slice(0, MOST_INSTANCES)) {
+    const alive = instances.filter((report) => !isSilent(report, at));
+    for (const report of alive.slice(0, MOST_INSTANCES)) {
       const rates = ratesOf(report, this.#last.get(report.instanceId));
       known.set(report.instanceId, { report, rates });
-      if (isSilent(report, at)) continue;
       const { connections, sessions, deliveryMs } = report;
       figures.set(report.instanceId, {
         connections,

@@ -2,11 +2,11 @@ import { io } from 'socket.io-client';
 import type { Socket } from 'socket.io-client';
 import { SILENT_AFTER_MS } from '../../protocol/console.ts';
 import type { ConsoleAck, ConsoleCommandName, ConsoleCommands, ConsoleEvents } from '../../protocol/console.ts';
-import { ERRORS, TandemError } from '../../protocol/errors.ts';
-import type { WireError } from '../../protocol/errors.ts';
+import { TandemError } from '../../protocol/errors.ts';
+import { refusalOf } from './refusal.ts';
 
-/** The server stops, it says nothing any more, the connection is gone, or too many wrong tokens came from this network. */
-export type LostReason = 'draining' | 'silent' | 'gone' | 'limited';
+/** The server stops, it says nothing any more, the connection is gone, or there is no room for one more console. */
+export type LostReason = 'draining' | 'silent' | 'gone' | 'busy';
 
 export type LinkState =
   | { readonly kind: 'off' }
@@ -27,6 +27,9 @@ export type Ask = <C extends ConsoleCommandName>(
   payload: ConsoleCommands[C]['payload'],
 ) => Promise<ConsoleCommands[C]['result']>;
 
+/** What the page says where the server says nothing. */
+const NO_ANSWER = 'There was no answer in time. It may have happened all the same: look again.';
+const NOT_CONNECTED = 'There is no connection to the server, so nothing was asked. Try again when it is back.';
 const CONNECT_MS = 5_000;
 /** The server answers within five seconds, or has not. */
 const ANSWER_MS = 6_000;
@@ -37,7 +40,8 @@ const REPORT_DEADLINE_MS = SILENT_AFTER_MS + 3_000;
 
 /**
  * The connection of the console. It comes back by itself, later and later, until a report arrives; what happens while
- * there is none is asked for by nobody later.
+ * there is none is asked for by nobody later. The token is kept here and nowhere else: what a browser stores for a tab
+ * outlives it, in copies and when it is opened again.
  */
 export class ConsoleLink {
   readonly #events: LinkEvents;
@@ -45,6 +49,8 @@ export class ConsoleLink {
   #state: LinkState = { kind: 'off' };
   #attempt = 0;
   #isDraining = false;
+  /** Whether this token has been taken once. */
+  #wasOpen = false;
   /** Whether the next attempt is planned. */
   #isRetrying = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
@@ -71,7 +77,9 @@ export class ConsoleLink {
     });
     this.#socket = socket;
     this.#attempt = 0;
+    this.#wasOpen = false;
     socket.on('connect', () => {
+      this.#wasOpen = true;
       this.#isDraining = false;
       this.#awaitReport();
       this.#become({ kind: 'online' });
@@ -113,12 +121,12 @@ export class ConsoleLink {
 
   readonly ask: Ask = async (command, payload) => {
     const socket = this.#socket;
-    if (socket?.connected !== true) throw new TandemError('UNAVAILABLE');
+    if (socket?.connected !== true) throw new TandemError('UNAVAILABLE', NOT_CONNECTED);
     let answer: unknown;
     try {
       answer = await socket.timeout(ANSWER_MS).emitWithAck(command, payload);
     } catch (cause) {
-      throw new TandemError('UNAVAILABLE', undefined, { cause });
+      throw new TandemError('UNAVAILABLE', NO_ANSWER, { cause });
     }
     // The server's own word, of the same origin as this page: its shape is that of protocol/console.ts.
     const ack = answer as ConsoleAck<ConsoleCommands[typeof command]['result']>;
@@ -127,14 +135,9 @@ export class ConsoleLink {
   };
 
   #refuse(error: Error & { data?: unknown }): void {
-    const wire = wireErrorOf(error);
-    if (wire?.retryable === false) {
-      this.#end(TandemError.fromWire(wire));
-      return;
-    }
-    // Nothing is known against this token: it is tried again when the limit lets it through.
-    if (wire?.code === 'RATE_LIMITED') this.#lose('limited', wire.retryAfterMs);
-    else this.#lose(this.#isDraining ? 'draining' : 'gone', wire?.retryAfterMs);
+    const refusal = refusalOf(error, this.#wasOpen);
+    if (refusal.kind === 'end') this.#end(refusal.error);
+    else this.#lose(refusal.why === 'gone' && this.#isDraining ? 'draining' : refusal.why, refusal.afterMs);
   }
 
   #end(error: TandemError): void {
@@ -171,13 +174,4 @@ export class ConsoleLink {
     this.#state = state;
     this.#events.changed();
   }
-}
-
-/** Null where the connection did not come about at all. */
-function wireErrorOf({ message, data }: { message: string; data?: unknown }): WireError | null {
-  if (message === 'Invalid namespace') return new TandemError('UNKNOWN_COMMAND').toWire();
-  if (typeof data !== 'object' || data === null || !('code' in data)) return null;
-  // Sent by our own server with every refusal; a code that this page does not know is taken as one that may pass.
-  const wire = data as WireError;
-  return Object.hasOwn(ERRORS, wire.code) ? wire : null;
 }

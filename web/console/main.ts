@@ -13,7 +13,6 @@ import { sessionView } from './session-view.ts';
 import { sessionsView } from './sessions-view.ts';
 import { signInView } from './sign-in-view.ts';
 import { CONSOLE_TEXTS, linkText, refusalText } from './texts.ts';
-import { TabToken } from './token.ts';
 import { usersView } from './users-view.ts';
 
 const TOLD_MS = 8_000;
@@ -21,7 +20,6 @@ const TOLD_MS = 8_000;
 function startConsole(): void {
   const main = byId('main');
   const link = new ConsoleLink({ changed: () => linkChanged(), instances: (report) => reported(report) });
-  const token = new TabToken();
   const heard = announcer();
   const outcome = outcomeView();
   const desk: Desk = {
@@ -44,7 +42,6 @@ function startConsole(): void {
 
   const signIn = signInView(
     (typed) => {
-      token.set(typed);
       isOpen = false;
       link.open(typed);
     },
@@ -77,7 +74,6 @@ function startConsole(): void {
     if (state.kind === 'online' && !isOpen) openConsole();
     if (state.kind === 'refused') {
       const why = refusalText(state.error, isOpen);
-      token.forget();
       closeConsole();
       signIn.update(false, why);
       signIn.focus();
@@ -95,7 +91,6 @@ function startConsole(): void {
   }
 
   function forgetToken(): void {
-    token.forget();
     closeConsole();
     link.close();
     signIn.focus();
@@ -144,11 +139,8 @@ function startConsole(): void {
   });
 
   show(byId('tools'), false);
-  const kept = token.get();
-  if (kept === null) {
-    signIn.update(false, '');
-    signIn.focus();
-  } else link.open(kept);
+  signIn.update(false, '');
+  signIn.focus();
 }
 
 /** What became of a command: said in sight, and gone after a while unless it failed. */

@@ -1,10 +1,11 @@
 import type { LeaveReason, Participant, Session } from '../../protocol/session.ts';
+import { visibleName } from '../conversation/visible-text.ts';
 import { shownName } from '../shown-name.ts';
 import { ask } from '../view/ask.ts';
 import { button, element, setText, show } from '../view/dom.ts';
 import { dateTimeText, numberText } from './format.ts';
 import { unknownName } from './participant-names.ts';
-import { fragmentOf } from './route.ts';
+import { fragmentOf, hasPlace } from './route.ts';
 import { tableView } from './table.ts';
 import { CONSOLE_TEXTS, ROLE_WORDS } from './texts.ts';
 import { leftText } from './timeline-text.ts';
@@ -106,13 +107,15 @@ function nameCell({ id }: Participant) {
 
 function userCell() {
   const link = element('a', { text: 'Logins' });
-  const none = element('span', { text: 'not signed in' });
+  // Where no link can name the user, whoever looks has to type the id.
+  const id = element('bdi', { class: 'id' });
   return {
-    element: element('span', {}, link, none),
+    element: element('span', {}, link, id),
     update: ({ userId }: Participant) => {
       if (userId !== null) link.href = fragmentOf({ kind: 'users', userId });
-      show(link, userId !== null);
-      show(none, userId === null);
+      setText(id, userId === null ? 'not signed in' : visibleName(userId));
+      show(link, hasPlace(userId));
+      show(id, !hasPlace(userId));
     },
   };
 }

@@ -3,9 +3,10 @@ import type { SessionStatus } from '../../protocol/session.ts';
 import { shownName } from '../shown-name.ts';
 import { button, element, setText, show } from '../view/dom.ts';
 import { failureText } from './failure-text.ts';
-import { countText, dateTimeText, numberText, timeText } from './format.ts';
+import { dateTimeText, numberText, timeText } from './format.ts';
 import { fragmentOf } from './route.ts';
 import { screenHeading } from './screen.ts';
+import { sessionCountText } from './session-count.ts';
 import type { Desk, Screen } from './screen.ts';
 import { tableView } from './table.ts';
 import { CONSOLE_TEXTS, STATUS_WORDS } from './texts.ts';
@@ -57,7 +58,8 @@ export function sessionsView(desk: Desk): Screen {
       const known = new Set(rows.map(({ id }) => id));
       rows = [...rows, ...page.sessions.filter(({ id }) => !known.has(id))];
       cursor = page.nextCursor;
-      setText(told, countOf(rows.length, skipped, cursor !== null));
+      const shown = { count: rows.length, skipped, hasMore: cursor !== null };
+      setText(told, sessionCountText(shown, timeText(Date.now())));
     } catch (error) {
       if (own !== asked) return;
       setText(told, '');
@@ -80,15 +82,6 @@ export function sessionsView(desk: Desk): Screen {
     },
     close: () => undefined,
   };
-}
-
-function countOf(count: number, skipped: number, hasMore: boolean): string {
-  const time = `at ${timeText(Date.now())}`;
-  if (count === 0) return `No session fits, ${time}.`;
-  if (skipped > 0) return `${countText(count, 'session')} after the first ${numberText(skipped)}, ${time}.`;
-  return hasMore
-    ? `The newest ${numberText(count)} sessions, ${time}. There are more.`
-    : `${countText(count, 'session')}, ${time}.`;
 }
 
 function searchView(run: () => void): { element: HTMLElement; query: () => Query } {

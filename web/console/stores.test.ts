@@ -45,9 +45,11 @@ describe('the stores', () => {
 
   it('say what waits for Postgres, and what was set aside', () => {
     const archive = { lagMs: 90_000, backlogMessages: 1_200, sessionsSetAside: 1 };
-    expect(lines({ stores: { ...stores, archive } }, {})['archive']).toEqual({
+    // Each waits for its own sessions; what was set aside is counted for all of them.
+    const other = { lagMs: 10, backlogMessages: 30, sessionsSetAside: 1 };
+    expect(lines({ stores: { ...stores, archive } }, { stores: { ...stores, archive: other } })['archive']).toEqual({
       condition: 'degraded',
-      text: '1,200 messages on the way to Postgres, the oldest for 1\u00a0min 30\u00a0s, 1 session set aside because Postgres holds something else.',
+      text: '1,230 messages on the way to Postgres, the oldest for 1\u00a0min 30\u00a0s, 1 session set aside because Postgres holds something else.',
       disagreement: null,
     });
   });

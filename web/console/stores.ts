@@ -61,11 +61,11 @@ function storeLine(
   };
 }
 
-/** Each instance archives a share of the sessions: what waits adds up, and the latest counts. */
+/** Each instance archives a share of the sessions, and tells what waits in it. What was set aside is told of all of them. */
 function archiveLine(alive: readonly Instance[]): StoreLine {
   const archives = alive.map(({ report }) => report.stores.archive);
   const lagMs = Math.max(...archives.map((archive) => archive.lagMs));
-  const backlog = Math.max(...archives.map((archive) => archive.backlogMessages));
+  const backlog = archives.reduce((sum, { backlogMessages }) => sum + backlogMessages, 0);
   const setAside = archives.flatMap(({ sessionsSetAside }) => (sessionsSetAside === null ? [] : [sessionsSetAside]));
   const aside = setAside.length === 0 ? 0 : Math.max(...setAside);
   const parts = [

@@ -20,7 +20,7 @@ export const CONSOLE_TEXTS = {
     heading: 'Operator\u2019s console',
     intro: 'Shows what this deployment does, and lets you act on it.',
     label: 'Admin token',
-    hint: 'ADMIN_TOKEN of the server. It is kept until this tab is closed, and nowhere else.',
+    hint: 'ADMIN_TOKEN of the server. It stays in the memory of this page: a reload asks again.',
     go: 'Open the console',
     missing: 'Type or paste the admin token.',
     opening: 'Asking the server.',
@@ -59,6 +59,9 @@ export const CONSOLE_TEXTS = {
     allWhy: 'All of the user\u2019s tokens end everywhere at once, and so do the connections.',
     oneDone: 'The device is signed out.',
     allDone: 'The user is signed out everywhere.',
+    foreign: 'No account here',
+    foreignWhy:
+      'If this is the id of a user of another issuer, that user can be signed out all the same. It is taken as it is typed:',
   },
 } as const;
 
@@ -81,8 +84,8 @@ export function linkText(state: LinkState, lastReportAt: string | null): string 
     case 'connecting':
       return CONSOLE_TEXTS.signIn.opening;
     case 'lost':
-      return state.why === 'limited'
-        ? `Too many wrong tokens came from your network. Trying again at ${timeText(state.retryAtMs)}.${since}`
+      return state.why === 'busy'
+        ? `The server takes no more consoles for now: too many are open there, or too many wrong tokens are tried. Trying again at ${timeText(state.retryAtMs)}.${since}`
         : `${LOST_WORDS[state.why]}${since}`;
   }
 }
@@ -119,7 +122,8 @@ export function consoleErrorText(error: TandemError): string {
     case 'NOT_IN_SESSION':
       return 'This participant is no longer in the session.';
     case 'UNAVAILABLE':
-      return 'There was no answer in time. It may have happened all the same: look again.';
+      // Whoever could not do it says what to do: the server, or the link where there was no answer.
+      return sentence(error.message);
     case 'RATE_LIMITED':
       return `That was more than the server allows in a short time.${againText(error)}`;
     case 'INTERNAL':

@@ -23,7 +23,7 @@ describe('what happened to a session', () => {
     ['host_changed', null, 'Ada became the host.'],
     ['locked', null, 'The session was locked.'],
     ['unlocked', null, 'The session was unlocked.'],
-    ['code_changed', null, 'The session got a new code.'],
+    ['code_changed', null, 'The code changed or ended.'],
     ['rebuilt', null, 'The session was rebuilt from Postgres, because Redis had lost it.'],
     ['closed', 'closed', 'The session was closed.'],
     ['closed', 'idle', 'The session was closed: nothing had happened in it for too long.'],

@@ -27,7 +27,7 @@ export function timelineText(item: TimelineItem, nameOf: (participantId: string)
     case 'unlocked':
       return 'The session was unlocked.';
     case 'code_changed':
-      return 'The session got a new code.';
+      return 'The code changed or ended.';
     case 'rebuilt':
       return 'The session was rebuilt from Postgres, because Redis had lost it.';
     case 'closed':

@@ -1,4 +1,5 @@
 import type { ConsoleCommands, LoginRow } from '../../protocol/console.ts';
+import { TandemError } from '../../protocol/errors.ts';
 import { visibleName } from '../conversation/visible-text.ts';
 import { shownName } from '../shown-name.ts';
 import { ask } from '../view/ask.ts';
@@ -30,22 +31,36 @@ export function usersView(desk: Desk): Screen<string | null> {
   const table = loginTable((login) => {
     ask({ heading: words.oneQuestion, why: [words.oneWhy], yes: words.one }, () => void signOut(login.id));
   });
-  const all = button(words.all, 'secondary', () => {
+  const askForAll = (): void => {
     ask({ heading: words.allQuestion, why: [words.allWhy], yes: words.all }, () => void signOut(null));
-  });
+  };
+  const all = button(words.all, 'secondary', askForAll);
   const result = element('section', { class: 'part' }, who, id, since, table.element, all);
+  const strangerId = element('bdi', { class: 'id' });
+  const strangerHeading = element('h2', { text: words.foreign, attributes: { tabindex: '-1' } });
+  const stranger = element(
+    'section',
+    { class: 'part' },
+    strangerHeading,
+    element('p', { class: 'hint', text: words.foreignWhy }),
+    element('p', {}, strangerId),
+    button(words.all, 'secondary', askForAll),
+  );
   let asked = 0;
   let found: Found | null = null;
+  /** Typed, and known to no account of ours: the users of a foreign issuer have none. */
+  let foreignId: string | null = null;
 
   const draw = (): void => {
     show(result, found !== null);
+    show(stranger, foreignId !== null);
+    setText(strangerId, foreignId === null ? '' : visibleName(foreignId));
     if (found === null) return;
     setText(name, shownName(found.user.name, false));
     setText(id, found.user.id);
     setText(since, `Account since ${dateTimeText(found.user.createdAt)}`);
     table.update(found.logins);
     show(table.element, found.logins.length > 0);
-    show(all, found.logins.length > 0);
   };
   const look = async (user: string): Promise<void> => {
     asked += 1;
@@ -56,6 +71,7 @@ export function usersView(desk: Desk): Screen<string | null> {
       const answer = await desk.ask('console:logins', { user });
       if (own !== asked) return;
       found = answer;
+      foreignId = null;
       setText(
         told,
         answer.logins.length === 0
@@ -65,20 +81,21 @@ export function usersView(desk: Desk): Screen<string | null> {
     } catch (error) {
       if (own !== asked) return;
       found = null;
+      foreignId = isNoAccount(error) ? user : null;
       setText(told, '');
       setText(fault, failureText(error));
     }
     draw();
   };
   const signOut = async (loginId: string | null): Promise<void> => {
-    if (found === null) return;
-    const userId = found.user.id;
+    const userId = found?.user.id ?? foreignId;
+    if (userId === null) return;
     const isDone = await desk.run(
       () => desk.ask('console:sign_out', { userId, ...(loginId === null ? {} : { loginId }) }),
       loginId === null ? words.allDone : words.oneDone,
     );
-    await look(userId);
-    if (isDone) who.focus();
+    if (found !== null) await look(userId);
+    if (isDone) (foreignId === null ? who : strangerHeading).focus();
   };
   const form = element(
     'form',
@@ -103,14 +120,22 @@ export function usersView(desk: Desk): Screen<string | null> {
   draw();
   return {
     heading,
-    element: element('section', { class: 'users' }, heading, form, told, fault, result),
+    element: element('section', { class: 'users' }, heading, form, told, fault, result, stranger),
     open: (userId) => {
-      if (userId === null || userId === found?.user.id) return;
+      if (userId === null) return;
       input.value = userId;
       void look(userId);
     },
     close: () => undefined,
   };
+}
+
+function isNoAccount(error: unknown): boolean {
+  return (
+    error instanceof TandemError &&
+    error.code === 'INVALID_PAYLOAD' &&
+    (error.issues ?? []).some(({ path }) => path === 'user')
+  );
 }
 
 function loginTable(signOut: (login: LoginRow) => void) {

@@ -155,6 +155,32 @@ export function listing(suite: Suite): void {
     expect(await suite.store.sessionEvents('no id', { cursor: null, limit: 5 })).toEqual(none);
   });
 
+  it('tells of changes that have no time of their own behind what led to them', async () => {
+    const [host, guest] = [newSeat('host'), newSeat('guest', { joinedAt: NOW + 10 })];
+    const created = newSession({ seats: [host] });
+    const joined = { ...created, seats: [host, guest], everPaired: true };
+    const locked = { ...joined, locked: true };
+    const kicked = { ...locked, code: null, seats: [host] };
+    const end = { seat: guest, reason: 'kicked' as const, at: NOW + 20 };
+    // Nobody has spoken: the activity is that of the beginning.
+    await suite.store.commit(creation(created));
+    await suite.store.commit(creation(joined));
+    await suite.store.commit(change(locked, []));
+    await suite.store.commit({ ...change(kicked, []), ended: [{ ...end, sessionId: created.id }] });
+    await suite.store.commit(change({ ...kicked, code: { value: 'BCDF2346', expiresAt: NOW + 900_000 } }, []));
+    const told = await everything((page) => suite.store.sessionEvents(created.id, page));
+    expect(told.map(({ at, kind }) => [at - NOW, kind])).toEqual([
+      [20, 'code_changed'],
+      [20, 'code_changed'],
+      [20, 'left'],
+      [10, 'locked'],
+      [10, 'paired'],
+      [10, 'joined'],
+      [0, 'joined'],
+      [0, 'created'],
+    ]);
+  });
+
   it('tells of an epoch that began, and of a code that changed', async () => {
     const session = newSession();
     await suite.store.commit(creation(session));

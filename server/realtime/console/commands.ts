@@ -12,7 +12,7 @@ import { iso } from '../../sessions/iso.ts';
 import type { schemas } from './schemas.ts';
 
 export interface ConsoleServices {
-  readonly directory: Pick<SessionDirectory, 'list' | 'look' | 'left' | 'timeline'>;
+  readonly directory: Pick<SessionDirectory, 'list' | 'lookOn' | 'left' | 'timeline'>;
   readonly backend: Pick<BackendService, 'close' | 'kick'>;
   readonly accounts: Pick<AccountService, 'find' | 'loginsOf'>;
   readonly signOut: Pick<SignOut, 'endUser' | 'endLoginOf'>;
@@ -29,6 +29,8 @@ export interface OperatorAction {
   readonly participantId?: string;
   /** The instance or the user that it was done to. */
   readonly target?: string;
+  /** The one device of that user; none: all of them. */
+  readonly loginId?: string;
 }
 
 /** One command: its answer, and what it did where it changed something. */
@@ -51,7 +53,7 @@ export function createConsoleCommands(options: ConsoleCommandOptions): ConsoleHa
     },
     'console:session': {
       run: async ({ sessionId }) => {
-        const session = await directory.look(sessionId);
+        const session = await directory.lookOn(sessionId);
         // A code is a key: whoever reads along on a screen could join by it.
         return { session: { ...session, code: null, codeExpiresAt: null }, left: await leftOf(directory, sessionId) };
       },
@@ -104,7 +106,7 @@ export function createConsoleCommands(options: ConsoleCommandOptions): ConsoleHa
         }
         return {};
       },
-      action: ({ userId }) => ({ target: userId }),
+      action: ({ userId, loginId }) => ({ target: userId, ...(loginId === undefined ? {} : { loginId }) }),
     },
   };
 }

@@ -1,5 +1,5 @@
 import type { ConsoleCommandName } from '../../../protocol/console.ts';
-import { ERRORS, TandemError } from '../../../protocol/errors.ts';
+import { ERRORS, TandemError, type ErrorCode } from '../../../protocol/errors.ts';
 import { inspectJson, isOverDeep } from '../../../protocol/json.ts';
 import { SIZES, type LimitInfo } from '../../../protocol/limits.ts';
 import type { SlidingWindow } from '../../limits/sliding-window.ts';
@@ -98,12 +98,12 @@ export class ConsoleDispatch {
     });
     deadline.extend(MORE_MS);
     operator.inFlight += 1;
-    // Before it: what an operator asked for is on record, whatever becomes of it.
-    if (action !== null) this.#record(operator, name, action);
     try {
       const result = await run();
+      this.#record(operator, name, action, 'ok');
       if (!deadline.isOver) answer({ ok: true, ...result });
     } catch (error) {
+      this.#record(operator, name, action, error instanceof TandemError ? error.code : 'INTERNAL');
       if (!deadline.isOver) this.#refuse(operator, name, error, answer);
       else if (!(error instanceof TandemError)) this.#logFault(operator, name, error);
     } finally {
@@ -112,9 +112,16 @@ export class ConsoleDispatch {
     }
   }
 
-  #record({ socket, address }: Operator, command: ConsoleCommandName, action: OperatorAction): void {
-    const { logger } = this.#options;
-    logger.warn('security_event', { connectionId: socket.id, ip: address, command, reason: 'operator', ...action });
+  /** What an operator changed or tried to, when it is known what became of it: also after the answer was put off. */
+  #record(
+    { socket, address: ip }: Operator,
+    command: ConsoleCommandName,
+    action: OperatorAction | null,
+    outcome: 'ok' | ErrorCode,
+  ): void {
+    if (action === null) return;
+    const fields = { connectionId: socket.id, ip, command, reason: 'operator', ...action, outcome };
+    this.#options.logger.warn('security_event', fields);
   }
 
   #refuse(operator: Operator, name: unknown, cause: unknown, answer: Answer): void {

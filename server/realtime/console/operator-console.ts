@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { LRUCache } from 'lru-cache';
 import type { Namespace, Socket } from 'socket.io';
 import { REPORT_EVERY_MS, type InstanceReport } from '../../../protocol/console.ts';
 import { ERRORS, TandemError } from '../../../protocol/errors.ts';
@@ -17,6 +18,9 @@ import { StopRequests } from './stop-requests.ts';
 export const CONSOLE_NAMESPACE = '/console';
 /** Each gets the reports of all instances every two seconds. */
 const MAX_OPERATORS = 50;
+/** Refused tokens of one address are a line of the log in so long; the metrics count all of them. */
+const REFUSAL_LOG_MS = 1000;
+const LOGGED_ADDRESSES = 1000;
 
 export interface ConsoleOptions extends ConsoleServices {
   /** Null: nobody is let in. */
@@ -50,6 +54,8 @@ export class OperatorConsole {
   readonly #dispatch: ConsoleDispatch;
   readonly #instances: InstancesLook;
   readonly #operators = new Set<Operator>();
+  /** When a refusal was last logged, by address. */
+  readonly #loggedAt = new LRUCache<string, number>({ max: LOGGED_ADDRESSES });
   #timer: NodeJS.Timeout | null = null;
 
   constructor(host: ConsoleHost, options: ConsoleOptions) {
@@ -59,7 +65,7 @@ export class OperatorConsole {
     this.#gate = new ConsoleGate({ adminToken, now });
     this.#instances = new InstancesLook({ own, reports, now });
     const stops = new StopRequests({
-      ...{ io, instanceId, isShared, onStop: onStopAsked },
+      ...{ io, instanceId, isShared, now, onStop: onStopAsked },
       reporting: async () => (await this.#instances.look()).instances.map((report) => report.instanceId),
     });
     const handlers = createConsoleCommands({ ...options, drain: (asked) => stops.ask(asked) });
@@ -100,14 +106,23 @@ export class OperatorConsole {
   #connectError(socket: Socket, cause: unknown): Error {
     const { logger, metrics, clientIp } = this.#host;
     const error = cause instanceof TandemError ? cause : new TandemError('INTERNAL', ERRORS.INTERNAL.title, { cause });
-    const fields = { connectionId: socket.id, ip: clientIp(socket.request).address };
+    const { address, bucket } = clientIp(socket.request);
+    const fields = { connectionId: socket.id, ip: address };
     if (error.code === 'INTERNAL') logger.error('internal_error', { ...fields, error: error.cause ?? error });
     if (error.code === 'UNAUTHENTICATED' || error.code === 'FORBIDDEN') {
       metrics.auth('rejected');
-      logger.warn('auth_failed', { ...fields, reason: 'admin_token' });
+      if (this.#isLogged(bucket)) logger.warn('auth_failed', { ...fields, reason: 'admin_token' });
     }
     // Socket.IO sends `message` and `data` of the error to the client as they are.
     return Object.assign(new Error(error.code), { data: error.toWire() });
+  }
+
+  #isLogged(bucket: string): boolean {
+    const now = this.#host.now();
+    // A clock may be set back.
+    if (Math.abs(now - (this.#loggedAt.get(bucket) ?? 0)) < REFUSAL_LOG_MS) return false;
+    this.#loggedAt.set(bucket, now);
+    return true;
   }
 
   #open(socket: Socket): void {

@@ -5,6 +5,8 @@ import type { TandemServer } from '../connection.ts';
 
 /** How long another instance may take to say that it stops. */
 const ANSWER_MS = 3000;
+/** An older request is passed over: the answer would come too late. */
+const FRESH_MS = 2500;
 
 export interface StopRequestsOptions {
   readonly io: TandemServer;
@@ -15,6 +17,8 @@ export interface StopRequestsOptions {
   readonly reporting: () => Promise<readonly string[]>;
   /** Begins the stop of this instance. */
   readonly onStop: () => void;
+  /** Unix milliseconds of the deployment. */
+  readonly now: () => number;
 }
 
 /**
@@ -27,9 +31,11 @@ export class StopRequests {
 
   constructor(options: StopRequestsOptions) {
     this.#options = options;
-    const { io, instanceId, onStop } = options;
-    io.on('instance:stop', (asked, requestId) => {
+    const { io, instanceId, onStop, now } = options;
+    io.on('instance:stop', (asked, requestId, notAfter) => {
       if (asked !== instanceId) return;
+      // Frozen or cut off meanwhile: the operator was told that nothing came of it, and may have thought better of it.
+      if (!(now() <= notAfter)) return;
       io.serverSideEmit('instance:stopping', requestId);
       onStop();
     });
@@ -54,13 +60,14 @@ export class StopRequests {
   }
 
   async #answered(asked: string): Promise<boolean> {
+    const { io, now } = this.#options;
     const requestId = randomUUID();
     let timer: NodeJS.Timeout | undefined;
     try {
       return await new Promise((resolve) => {
         timer = setTimeout(() => resolve(false), ANSWER_MS);
         this.#waiting.set(requestId, () => resolve(true));
-        this.#options.io.serverSideEmit('instance:stop', asked, requestId);
+        io.serverSideEmit('instance:stop', asked, requestId, now() + FRESH_MS);
       });
     } finally {
       clearTimeout(timer);
