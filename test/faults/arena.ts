@@ -22,6 +22,8 @@ export interface ArenaOptions extends DeploymentOptions {
   readonly pairs: number;
   /** Messages per second over all clients. */
   readonly perSecond: number;
+  /** How long a client may take to have everything in the end. */
+  readonly settleMs?: number;
 }
 
 /** Where a fault takes place: a deployment, clients that talk across it, and in the end the verdict. */
@@ -35,19 +37,26 @@ export class Arena {
   /** What a scenario measured, in words. */
   readonly figures: string[] = [];
   readonly #perSecond: number;
+  readonly #settleMs: number;
   #talking: Talking | null = null;
 
-  private constructor(deployment: Deployment, clients: Clients, random: Random, perSecond: number) {
+  private constructor(
+    deployment: Deployment,
+    clients: Clients,
+    random: Random,
+    { perSecond, settleMs = SETTLE_MS }: Pick<ArenaOptions, 'perSecond' | 'settleMs'>,
+  ) {
     this.deployment = deployment;
     this.clients = clients;
     this.random = random;
     this.#perSecond = perSecond;
+    this.#settleMs = settleMs;
   }
 
-  static async open({ pairs, perSecond, ...options }: ArenaOptions, random: Random): Promise<Arena> {
+  static async open({ pairs, ...options }: ArenaOptions, random: Random): Promise<Arena> {
     const deployment = await Deployment.start(options);
     const clients = new Clients(deployment.instances, deployment.nginx);
-    const arena = new Arena(deployment, clients, random, perSecond);
+    const arena = new Arena(deployment, clients, random, options);
     try {
       await clients.open(pairs);
       return arena;
@@ -135,23 +144,25 @@ export class Arena {
 
   async #evidenceOf({ sessionId, host, guest, teller }: Pair): Promise<SessionEvidence> {
     const recorders = [host.recorder, guest.recorder];
+    // Who was put out has nothing to wait for, and nothing to read.
+    const seated = recorders.filter(({ record }) => record.entries.every(({ kind }) => kind !== 'revoked'));
     // What does not settle is what the checker then finds missing: it says more than a deadline does.
     const patiently = (waits: Promise<void>): Promise<void> =>
       waits.catch((error: unknown) => {
         this.complaints.push(error instanceof Error ? error.message : String(error));
       });
-    await Promise.all(recorders.map((recorder) => patiently(recorder.settled(0, SETTLE_MS))));
-    const { lastSeq } = await eventually(() => teller.head(), SETTLE_MS);
-    await Promise.all(recorders.map((recorder) => patiently(recorder.settled(lastSeq, SETTLE_MS))));
+    await Promise.all(seated.map((recorder) => patiently(recorder.settled(0, this.#settleMs))));
+    const { lastSeq } = await eventually(() => teller.head(), this.#settleMs);
+    await Promise.all(seated.map((recorder) => patiently(recorder.settled(lastSeq, this.#settleMs))));
     const archived = async (): Promise<void> => {
       const head = await teller.head();
       if (head.durableSeq < head.lastSeq) throw new Error(`${sessionId} is archived to ${head.durableSeq} alone`);
     };
-    await patiently(eventually(archived, ARCHIVE_MS));
+    await patiently(eventually(archived, Math.min(ARCHIVE_MS, this.#settleMs)));
 
     const { redisCommand, databaseUrl } = this.deployment;
     const histories = new Map<string, SessionEvidence['log']>();
-    for (const recorder of recorders) {
+    for (const recorder of seated) {
       // Nothing to read is what the checker then finds, and says of whom.
       const history = eventually(() => recorder.history(), HISTORY_MS).catch((error: unknown) => {
         this.complaints.push(`${recorder.record.client} cannot read its history: ${String(error)}`);
@@ -161,7 +172,7 @@ export class Arena {
     }
     const head = await teller.head();
     const standings = new Map<string, Partial<Standing> | null>([[SERVER, head]]);
-    for (const { record, epoch } of recorders) standings.set(record.client, { epoch });
+    for (const { record, epoch } of seated) standings.set(record.client, { epoch });
     if (redisCommand !== null) standings.set('Redis', await readRedisStanding(redisCommand, sessionId));
     if (databaseUrl !== null) standings.set('Postgres', await readPostgresStanding(databaseUrl, sessionId));
     return {

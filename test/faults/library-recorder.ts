@@ -106,6 +106,10 @@ export class LibraryRecorder implements Recorder {
     this.record.add({ kind: 'network', isCut });
   }
 
+  noteRevoked(): void {
+    this.record.add({ kind: 'revoked' });
+  }
+
   close(): void {
     this.#client.close();
   }

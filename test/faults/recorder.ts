@@ -28,6 +28,8 @@ export interface Recorder {
   history(): Promise<Message[]>;
   /** Notes that the scenario cuts this client's own network, or mends it. */
   noteNetwork(isCut: boolean): void;
+  /** Notes that the seat was taken away, by somebody who was answered ok. */
+  noteRevoked(): void;
   close(): void;
 }
 

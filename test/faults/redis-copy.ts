@@ -1,6 +1,7 @@
 import { readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { eventually } from '../support/eventually.ts';
+import { startRedis } from '../support/redis-server.ts';
 import type { RedisServer } from '../support/redis-server.ts';
 
 /** An older state of a Redis whose log of writes is on, as a copy of its files has it. */
@@ -49,6 +50,25 @@ export async function restartFrom(redis: RedisServer, copy: RedisCopy): Promise<
     );
     if (!isWritten) throw new Error('the log of writes is not begun anew');
   });
+}
+
+/** The process goes on with what the copy has: another one that has it is made its primary, and then no longer. */
+export async function resyncFrom(redis: RedisServer, copy: RedisCopy): Promise<void> {
+  if (copy.kind !== 'dump') throw new Error('only a dump can be what another Redis starts from');
+  const other = await startRedis();
+  try {
+    await other.kill();
+    await writeFile(path.join(other.dir, 'dump.rdb'), copy.bytes);
+    await other.restart();
+    await redis.command('REPLICAOF', other.host, String(other.port));
+    await eventually(async () => {
+      const info = String(await redis.command('INFO', 'replication'));
+      if (!info.includes('master_link_status:up')) throw new Error('nothing was taken over yet');
+    });
+    await redis.command('REPLICAOF', 'NO', 'ONE');
+  } finally {
+    await other.stop();
+  }
 }
 
 async function configure({ dir }: RedisServer, appendonly: 'yes' | 'no'): Promise<void> {

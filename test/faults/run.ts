@@ -4,6 +4,8 @@ import { play } from './play.ts';
 import { SCENARIOS } from './scenarios/scenarios.ts';
 import { parseOptions, schedule, USAGE, UsageError } from './schedule.ts';
 import type { Planned, ScheduleOptions } from './schedule.ts';
+import { STUDIES } from './studies.ts';
+import type { Study } from './study.ts';
 
 await main();
 
@@ -11,13 +13,30 @@ async function main(): Promise<void> {
   try {
     const options = parseOptions(process.argv.slice(2), () => Date.now() % 1_000_000);
     await prepareDataDirectory();
-    const failed = await runAll(options);
+    const studies = STUDIES.filter(({ name }) => options.only.includes(name));
+    const only = options.only.filter((name) => studies.every((study) => study.name !== name));
+    const failed = await runStudies(studies, options);
+    if (studies.length === 0 || only.length > 0) failed.push(...(await runAll({ ...options, only })));
     console.log(failed.length === 0 ? '\nall good' : `\nfailed, each can be repeated:\n${failed.join('\n')}`);
     if (failed.length > 0) process.exitCode = 1;
   } catch (error) {
     process.exitCode = 1;
     console.error(error instanceof UsageError ? `${error.message}\n${USAGE}` : error);
   }
+}
+
+/** Gives the command for each study that failed. */
+async function runStudies(studies: readonly Study[], { seed, run: { count } }: ScheduleOptions): Promise<string[]> {
+  const failed: string[] = [];
+  for (const study of studies) {
+    const { name, what } = study;
+    console.log(`\n${name}, seed ${seed}: ${what}`);
+    const isRight = await study.run({ seed, count, say: (line) => console.log(line) });
+    console.log(isRight ? 'good' : 'BAD');
+    const again = `  npm run test:faults -- --only ${name} --seed ${seed}`;
+    if (!isRight) failed.push(count === null ? again : `${again} --count ${count}`);
+  }
+  return failed;
 }
 
 /** Gives the command for each scenario that failed. */

@@ -23,6 +23,8 @@ export interface Scenario {
   readonly what: string;
   /** What it can run on; the first is what it runs on unless another is asked for. */
   readonly hotStates: readonly HotState[];
+  /** Too long for a round of all: it runs where it is named. */
+  readonly isApart?: boolean;
   arena(hotState: HotState, options: RunOptions): ArenaOptions;
   /** Why it cannot be done with these options; null when it can. */
   lacks?(options: RunOptions): string | null;

@@ -163,6 +163,11 @@ export class StockRecorder implements Recorder {
     }
   }
 
+  /** Puts another participant out; resolves when that is answered ok. */
+  async kick(participantId: string): Promise<void> {
+    await request(this.#socket, 'session:kick', { participantId });
+  }
+
   /** With what it was told last: after some words a client is not to come back. */
   #offline(): string {
     const told = this.record.entries.findLast(({ kind }) => kind === 'closing' || kind === 'refused');
@@ -171,6 +176,10 @@ export class StockRecorder implements Recorder {
 
   noteNetwork(isCut: boolean): void {
     this.record.add({ kind: 'network', isCut });
+  }
+
+  noteRevoked(): void {
+    this.record.add({ kind: 'revoked' });
   }
 
   close(): void {

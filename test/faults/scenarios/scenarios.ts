@@ -16,6 +16,7 @@ import { f14 } from './f14-subscriber-cut.ts';
 import { f16 } from './f16-ack-lost.ts';
 import { f17 } from './f17-loop-stalled.ts';
 import { f20 } from './f20-two-versions.ts';
+import { rollbacks } from './rollbacks.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
   f01,
@@ -35,4 +36,5 @@ export const SCENARIOS: readonly Scenario[] = [
   f16,
   f17,
   f20,
+  rollbacks,
 ];
