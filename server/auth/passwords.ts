@@ -26,17 +26,13 @@ interface Waiting {
 export class Passwords {
   readonly #mostWaiting: number;
   readonly #waiting = new Map<number, Waiting>();
-  readonly #unknown: Promise<string>;
+  #unknown: Promise<string> | null = null;
   #worker: Worker | null = null;
   #count = 0;
   #isClosed = false;
 
   constructor({ mostWaiting = MOST_WAITING }: PasswordsOptions = {}) {
     this.#mostWaiting = mostWaiting;
-    // Begun at once: by the first login it is there. A start need not wait for it.
-    this.#unknown = this.hash(randomBytes(32).toString('hex'));
-    // Whoever needs it hears of it.
-    this.#unknown.catch(() => undefined);
   }
 
   /** In PHC format. */
@@ -49,9 +45,20 @@ export class Passwords {
    * learns from the time it takes whether there is an account.
    */
   async verify(passwordHash: string | null, password: string): Promise<boolean> {
-    const hash = passwordHash ?? (await this.#unknown);
+    const unknown = this.#unknownHash();
+    const hash = passwordHash ?? (await unknown);
     const fits = await this.#ask({ kind: 'verify', hash, password: normalizePassword(password) });
     return fits === true && passwordHash !== null;
+  }
+
+  /** Made for the first check, whether it is needed for that one or not: those who come after it wait the same time. */
+  #unknownHash(): Promise<string> {
+    if (this.#unknown === null) {
+      const made = this.hash(randomBytes(32).toString('hex'));
+      this.#unknown = made;
+      made.catch(() => (this.#unknown = null));
+    }
+    return this.#unknown;
   }
 
   /** Refuses what waits. May be called twice. */

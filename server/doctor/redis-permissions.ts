@@ -23,7 +23,6 @@ function probes(key: string, channel: string): readonly (readonly string[])[] {
     ['HINCRBY', key, 'f', 'not a number'],
     ['LINDEX', key, '0'],
     ['LLEN', key],
-    ['LPOP', key],
     ['LRANGE', key, '0', '0'],
     ['LREM', key, '0', ''],
     ['LTRIM', key, '0', '0'],

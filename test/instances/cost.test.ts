@@ -37,11 +37,11 @@ describe('an accepted message', () => {
       }
     }
     // Nothing else is asked for a message: what is left is the background's, which does not grow with their number.
-    const appends = seen.filter(({ isFromScript, text }) => !isFromScript && /-\d+-end"/.test(text));
+    const appends = seen.filter(({ isFromScript, text }) => !isFromScript && /-\d+-end\b/.test(text));
     const ids = [apart.host, together.host, everywhere].map(({ session }) => session.id);
     const rest = seen.filter(
       ({ isFromScript, text }) =>
-        !isFromScript && !/-\d+-end"/.test(text) && ids.some((id) => text.includes(`s:${id}"`)),
+        !isFromScript && !/-\d+-end\b/.test(text) && ids.some((id) => text.includes(`s:${id}"`)),
     );
     // Messages of one turn share a call.
     expect(appends.length).toBeLessThanOrEqual(3 * MESSAGES);

@@ -7,8 +7,8 @@ import { seedOfRun } from '../support/random.ts';
 import { MUTANTS } from './mutations.ts';
 import { simulate } from './simulation.ts';
 
-/** About 9 s of processor time. */
-const SCHEDULES = Number(process.env['TEST_SCHEDULES'] ?? 2_000);
+/** A few seconds of processor time; a study runs more. */
+const SCHEDULES = Number(process.env['TEST_SCHEDULES'] ?? 500);
 /** A mutant that needs more is found by luck. */
 const SCHEDULES_OF_MUTANT = 400;
 

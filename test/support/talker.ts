@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { JsonValue, Message } from '../../protocol/session.ts';
 import { Client } from './client.ts';
 import { resumeOf } from './seat.ts';
@@ -133,7 +134,7 @@ export function violationsOf(log: readonly Message[], talkers: readonly Knowledg
       if (seqById.get(id) !== seq) found.push(`${id} was acknowledged as ${seq}, and is ${String(seqById.get(id))}`);
     }
     for (const [seq, message] of talker.seen) {
-      if (JSON.stringify(log[seq - 1]) !== JSON.stringify(message)) {
+      if (!isDeepStrictEqual(log[seq - 1], message)) {
         found.push(`${talker.name} saw ${message.id} as number ${seq}, and that is ${String(log[seq - 1]?.id)}`);
       }
     }
