@@ -13,7 +13,11 @@ const nothing = () => undefined;
 const own = {
   databaseQuery: () => nothing,
   text: async () => ({ contentType: 'text/plain', body: '' }),
-  json: () => ({ eventLoop: { lagSeconds: 0 }, messages: 0 }),
+  json: () => ({
+    ...{ connections: 0, messages: 0, eventLoop: { lagSeconds: 0 }, memory: { rss: 0 } },
+    ...{ sessions: { waiting: 0, paired: 0 }, participants: { online: 0, away: 0 } },
+  }),
+  counted: () => ({ messages: 0, limited: {}, delivery: { bounds: [], within: [], total: 0 } }),
 };
 export function createMetrics() {
   return new Proxy(own, { get: (target, name) => target[name] ?? nothing });
