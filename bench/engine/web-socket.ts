@@ -20,7 +20,7 @@ export interface WebSocketEvents {
 
 /**
  * The client's side of a WebSocket (RFC 6455) over an unencrypted socket, as far as a load needs it: no extensions, no binary frames. It
- * spends a third of what the library `ws` does, and the generator shares its processor with Redis.
+ * spends less than the library `ws` does, and the generator shares its processor with Redis.
  */
 export class WebSocket {
   readonly #socket: Socket;

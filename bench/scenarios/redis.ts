@@ -88,12 +88,13 @@ function marginal(less: Asked, more: Asked): Asked {
 
 function figuresOf({ bytes, less, more }: { bytes: number; less: Asked; more: Asked }): Figure[] {
   const { messages, calls } = marginal(less, more);
-  const scripts = sumOfCalls(calls, SCRIPT_CALLS) / messages;
+  const scripts = sumOfCalls(more.calls, SCRIPT_CALLS) / more.messages;
   const published = sumOfCalls(calls, PUBLISH_CALLS) / messages;
   const all = sumOfCalls(calls, [...calls.keys()]) / messages;
   return [
     {
-      name: 'scripts per message, which are its round trips',
+      // Sends share a call the more, the more of them there are: the difference of two loads says nothing of it.
+      name: 'scripts per message, with all that goes on besides',
       value: scripts.toFixed(3),
       target: { text: '1.05 or less', isReached: scripts <= 1.05 },
     },
@@ -104,10 +105,6 @@ function figuresOf({ bytes, less, more }: { bytes: number; less: Asked; more: As
     },
     { name: 'commands per message, with those inside of scripts', value: all.toFixed(1) },
     { name: '  by name', value: callsText(calls, messages) },
-    {
-      name: 'scripts per message, with all that goes on besides',
-      value: (sumOfCalls(more.calls, SCRIPT_CALLS) / more.messages).toFixed(3),
-    },
     {
       name: 'bytes of an idle session of two',
       value: rounded(bytes),

@@ -38,8 +38,8 @@ export interface RoomsOptions {
 }
 
 /**
- * Which connection holds which seat, and how an event reaches it. Broadcasts go through Socket.IO's rooms, so a packet
- * is encoded once however many receive it. A connection that just took its seat gets nothing before the answer that
+ * Which connection holds which seat, and how an event reaches it. Events go through Socket.IO's rooms,
+ * messages past them; either is encoded once however many receive it. A connection that just took its seat gets nothing before the answer that
  * tells it so: its events are held, and follow when `release` is called.
  */
 export class Rooms implements SessionEvents {
