@@ -131,6 +131,18 @@ it('come in order and once to a client that goes from polling to a WebSocket mea
   peer.close();
 });
 
+it('never follow the Close frame of their connection', async () => {
+  const { peer, connection } = await joined(() => RawSocket.connect(url));
+  const { socket } = connection.socket.conn.transport as unknown as {
+    socket: { close(): void; _socket: { bytesWritten: number } };
+  };
+  socket.close();
+  const { bytesWritten } = socket._socket;
+  sendPacket(connection, textPacket('2["message:new",{}]'));
+  expect(socket._socket.bytesWritten).toBe(bytesWritten);
+  await peer.close();
+});
+
 it('are dropped without a word when the connection is gone', async () => {
   const { peer, connection } = await joined(() => new Client(url));
   await peer.opened();

@@ -52,9 +52,12 @@ export function sendPacket({ socket, isSlow }: Connection, { text, options }: Te
   const { conn } = socket;
   if (!socket.connected || conn.readyState !== 'open') return;
   const { transport, writeBuffer } = conn as unknown as Link; // Engine.IO's types hide it.
-  if (!isSlow && transport.writable && transport.name === 'websocket' && writeBuffer.length === 0) {
-    const { readyState, bufferedAmount, _sender: sender } = transport.socket ?? {};
-    if (readyState === OPEN && bufferedAmount === 0 && sender !== undefined) {
+  if (transport.name === 'websocket' && transport.socket !== undefined) {
+    const { readyState, bufferedAmount, _sender: sender } = transport.socket;
+    // After a Close frame nothing may follow (RFC 6455, 5.5.1); Engine.IO hands frames over without a look.
+    if (readyState !== OPEN) return;
+    const isIdle = transport.writable && writeBuffer.length === 0 && bufferedAmount === 0;
+    if (isIdle && !isSlow && sender !== undefined) {
       sender.sendFrame(options.wsPreEncodedFrame);
       return;
     }

@@ -49,6 +49,7 @@ export function createEdge(onFault: (fault: string) => void): Edge {
       const [client, server] = duplexPair();
       // As when a TCP connection is reset: a pair in memory would not notice.
       client.once('close', () => server.destroy());
+      server.once('close', () => client.destroy());
       const request = new IncomingMessage(asSocket(server));
       request.method = 'GET';
       request.url = '/socket.io/?EIO=4&transport=websocket';
