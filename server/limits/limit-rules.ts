@@ -13,8 +13,17 @@ export interface LimitRule {
 
 export type LimitRules = Readonly<Record<LimitName, LimitRule>>;
 
+/** Made once for each rule: every message names two of them. */
+const infos = new WeakMap<LimitRule, LimitInfo>();
+
 export function limitInfo(rule: LimitRule): LimitInfo {
-  return { name: rule.name, scope: rule.scope, points: rule.points, durationSeconds: rule.durationMs / 1000 };
+  let info = infos.get(rule);
+  if (info === undefined) {
+    const { name, scope, points, durationMs } = rule;
+    info = Object.freeze({ name, scope, points, durationSeconds: durationMs / 1000 });
+    infos.set(rule, info);
+  }
+  return info;
 }
 
 /** The requests of the limits that are switched on, for these buckets. */

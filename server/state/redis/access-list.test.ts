@@ -31,25 +31,21 @@ SENT.push(
 const PASSWORD = 'a password of this test';
 let server: RedisServer;
 let options: ReturnType<typeof redisAt>;
+let redis: Redis;
 
 beforeAll(async () => {
   const aclfile = readFileSync(FILE, 'utf8').replace('REPLACE_WITH_A_RANDOM_PASSWORD', PASSWORD.replaceAll(' ', '-'));
   server = await startRedis({ aclfile });
   options = { ...redisAt(server.url), username: 'tandem', password: PASSWORD.replaceAll(' ', '-') };
+  redis = await RedisHarness.connect(options);
 });
 
-afterAll(() => server.stop());
+afterAll(async () => {
+  await redis.close();
+  await server.stop();
+});
 
 describe('the access list', () => {
-  let redis: Redis;
-
-  beforeAll(async () => {
-    redis = createRedis(options);
-    await redis.start();
-  });
-
-  afterAll(() => redis.close());
-
   it('allows the commands that are used, and no others', () => {
     const allowed = [...readFileSync(FILE, 'utf8').matchAll(/ \+([a-z|]+)/g)].map(([, name = '']) => name);
     const used = readdirSync(SCRIPTS).flatMap((name) => {
@@ -125,4 +121,4 @@ describe('the access list', () => {
   });
 });
 
-describeSessionState('RedisState under the access list', (given) => RedisHarness.open(options, given), []);
+describeSessionState('RedisState under the access list', (given) => RedisHarness.open(redis, given), []);

@@ -189,6 +189,6 @@ describe(`known sends (seed ${seed})`, () => {
     stage.now += HORIZON_MS;
     await append();
     await expectLives();
-    expect(await stage.command('HGET', flat(), 'sw')).toBe(String(windowOf(stage.now)));
+    expect(await stage.command('HGET', flat(), 'sw')).toBe(`${windowOf(stage.now)}:1`);
   });
 });

@@ -123,9 +123,7 @@ export class MessageLog {
     limits: AppendRequest['limits'],
   ): Promise<RedisReply> {
     const { keys } = this.#options;
-    const session = keys.session(sessionId);
-    const partition = keys.partitionOf(sessionId);
-    const names = [session.flat, session.log, session.sends, partition.due, partition.unarchived, partition.counts];
+    const names = [keys.partitionOf(sessionId).flat + sessionId];
     const appending = span?.child('client', 'append_message', { operation: 'append_message', sessionId });
     // None of it holds a space: ids, hashes and numbers.
     let head = `${sessionId} ${sender.seatId} ${sender.generation} ${id} ${fingerprint} ${seenSeq} `;

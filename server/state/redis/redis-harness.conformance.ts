@@ -38,21 +38,19 @@ export class RedisHarness implements Harness {
     this.#archiver = this.#openArchiver();
   }
 
-  static async open(server: RedisOptions, options: HarnessOptions): Promise<RedisHarness> {
-    // A busy machine may take longer over six connections than a server would wait; that is not what is tried here.
-    const redis = await eventually(async () => {
-      const created = createRedis(server);
-      try {
-        await created.start();
-      } catch (error) {
-        await created.close();
-        throw error;
-      }
-      return created;
-    });
-    const harness = new RedisHarness(options, redis);
-    await harness.state.start();
-    return harness;
+  /** The connections that all tests of a file share: making those of a cluster takes longer than most of the tests. */
+  static connect(server: RedisOptions): Promise<Redis> {
+    return patiently(
+      () => createRedis(server),
+      (redis) => redis.start(),
+    );
+  }
+
+  static open(redis: Redis, options: HarnessOptions): Promise<RedisHarness> {
+    return patiently(
+      () => new RedisHarness(options, redis),
+      (harness) => harness.state.start(),
+    );
   }
 
   get state(): RedisState {
@@ -101,7 +99,7 @@ export class RedisHarness implements Harness {
 
   async close(): Promise<void> {
     await this.#state.stop();
-    await this.#redis.close();
+    await this.#subscriber.close();
     if (this.faults.length > 0) throw new AggregateError(this.faults, 'the state had faults');
     if (this.recorder.divergences.length > 0) throw new Error(this.recorder.divergences.join('\n'));
   }
@@ -151,4 +149,21 @@ export class RedisHarness implements Harness {
       onPoison: (_, error) => this.faults.push(error),
     });
   }
+}
+
+/** A busy machine may take longer to connect than a server would wait; that is not what is tried here. */
+async function patiently<Opened extends { close(): Promise<void> }>(
+  create: () => Opened,
+  start: (created: Opened) => Promise<void>,
+): Promise<Opened> {
+  return eventually(async () => {
+    const created = create();
+    try {
+      await start(created);
+    } catch (error) {
+      await created.close();
+      throw error;
+    }
+    return created;
+  });
 }

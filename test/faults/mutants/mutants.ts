@@ -19,8 +19,8 @@ export const MUTANTS: readonly Mutant[] = [
     invariant: 'I1',
     scenario: talk,
     file: APPEND,
-    find: "redis.call('XADD', KEYS[key + LOG]",
-    replace: "local write = seq % 10 == 0 and function() end or redis.call\n  write('XADD', KEYS[key + LOG]",
+    find: "redis.call('XADD', partition .. ':l:' .. session",
+    replace: "local write = seq % 10 == 0 and function() end or redis.call\n  write('XADD', partition .. ':l:' .. session",
   },
   {
     name: 'a repetition is not recognised',

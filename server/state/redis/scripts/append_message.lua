@@ -2,12 +2,13 @@
 -- after the other in their order. Of each everything is decided before anything is written, and its first write is one
 -- that Redis refuses when its memory is full, so a refusal changes nothing.
 --
--- Calls of Redis for an accepted message: seven, three for each limit, and one publish to each other instance; TIME once
--- for all. Rarely more: the first message of a session or of a window of time, the first since the archive was complete,
--- the first after a warning, and one in sixteen for each limit.
+-- Calls of Redis for an accepted message: five, two for each limit, and one publish to each other instance. Once for all
+-- of a call: the time, and for each partition and each limit what is the same for all. Rarely more: the first message of a
+-- session or of a window of time, the first since the archive was complete, the first after a warning, all of a window
+-- while sends of the window before may be repeated, and one in sixteen for each limit.
 --
--- KEYS  of each message: flat fields of the session, log, known sends without the number of the window, deadlines,
---       sessions to archive, counts of the partition, buckets of limits
+-- KEYS  of each message: flat fields of the session, buckets of limits. The other keys of the session and its partition
+--       lie in the slot of the first, and are spelled from it: each key costs the caller more than it costs here
 -- ARGV  1 now or ''  2 instance of the caller  3 retry horizon, ms  4 idle warning, ms  5 life of a key, ms
 --       6 command that publishes  7 channel, without the instance
 --       then of each message two. First, with a space between: session, seat, generation, message id, fingerprint, highest
@@ -17,29 +18,45 @@
 --       { 'duplicate', seq, sent at, epoch, durable seq }, { 'limited', number of the limit, ms to wait },
 --       { 'not_seated' | 'behind', epoch }, { 'none' | 'closed' | 'reused' }, or { 'failed', what Redis says of it }
 local HEAD = '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%d+)(.*)$'
-local FLAT, LOG, SENDS, DUE, ARCHIVE, COUNTS, BUCKETS = 0, 1, 2, 3, 4, 5, 6
 
 local now, instance, horizon, idle_ms, life = clock(ARGV[1]), ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local publish, channel = ARGV[6], ARGV[7]
 local window = math.floor(now / horizon)
 local now_text, window_text, window_before = text(now), text(window), text(window - 1)
+-- What a session notes of the newest window that it had a send in: whether there is one before it that had, too.
+local AFTER_NONE, AFTER_ONE = window_text .. ':0', window_text .. ':1'
+-- Of this call: by what stands for them in the head of a message, limits; buckets that live on; messages by partition.
+local known_limits, living, appended = {}, {}, {}
+
+-- As many as are said to be, or their keys would be those of others.
+local function limits_of(count, rest)
+  local limits = known_limits[rest]
+  if not limits then
+    limits = {}
+    for points, duration in string.gmatch(rest, '(%d+) (%d+)') do
+      limits[#limits + 1] = { oldest = '-' .. points, duration = tonumber(duration) }
+    end
+    known_limits[rest] = limits
+  end
+  return #limits == tonumber(count) and limits or nil
+end
 
 -- A repetition is answered although a full memory takes no note of the activity. What the server itself sends is none.
-local function touch(call, key, session, seat, warned, ...)
+local function touch(call, flat_key, partition, session, seat, warned, ...)
   if seat == 'server' then
-    if ... then call('HSET', KEYS[key + FLAT], ...) end
+    if ... then call('HSET', flat_key, ...) end
   elseif warned == '1' then
-    call('HSET', KEYS[key + FLAT], 'act', now_text, 'warned', '0', ...)
-    call('ZADD', KEYS[key + DUE], 'LT', text(now + idle_ms), session)
+    call('HSET', flat_key, 'act', now_text, 'warned', '0', ...)
+    call('ZADD', partition .. ':due', 'LT', text(now + idle_ms), session)
   else
-    call('HSET', KEYS[key + FLAT], 'act', now_text, ...)
+    call('HSET', flat_key, 'act', now_text, ...)
   end
 end
 
 local function refusing(key, limits)
   local limited, longest = 0, 0
   for index = 1, #limits do
-    local oldest = redis.call('LINDEX', KEYS[key + BUCKETS + index - 1], '-' .. limits[index].points)
+    local oldest = redis.call('LINDEX', KEYS[key + index], limits[index].oldest)
     local wait = oldest and tonumber(oldest) + limits[index].duration - now or 0
     if wait > longest then limited, longest = index, wait end
   end
@@ -48,9 +65,12 @@ end
 
 local function count(key, limits)
   for index = 1, #limits do
-    local bucket, duration = KEYS[key + BUCKETS + index - 1], limits[index].duration
+    local bucket, duration = KEYS[key + index], limits[index].duration
     local length = redis.call('RPUSH', bucket, now_text)
-    redis.call('PEXPIRE', bucket, duration)
+    if not living[bucket] then
+      redis.call('PEXPIRE', bucket, duration)
+      living[bucket] = true
+    end
     -- What no longer counts goes twenty at a time, and faster than it comes: no message pays for many.
     if length % 16 == 0 then
       local old = redis.call('LINDEX', bucket, 19)
@@ -60,18 +80,22 @@ local function count(key, limits)
 end
 
 local function append(key, message, limits, session, seat, generation, id, fingerprint, seen, trace)
-  local flat =
-    redis.call('HMGET', KEYS[key + FLAT], 'open', 'seq', 'epoch', 'dseq', 'warned', 'inst', 'seat:' .. seat, 'v', 'sw')
+  local flat_key = KEYS[key]
+  local flat = redis.call('HMGET', flat_key, 'open', 'seq', 'epoch', 'dseq', 'warned', 'inst', 'seat:' .. seat, 'v', 'sw')
   if not flat[3] then return { 'none' } end
   local seq, epoch, durable = tonumber(flat[2]), tonumber(flat[3]), tonumber(flat[4])
+  -- The key ends with :s: and the session.
+  local partition = string.sub(flat_key, 1, -4 - #session)
 
-  local send, sends = seat .. ':' .. id, KEYS[key + SENDS] .. window_text
-  local known = redis.call('HGET', sends, send) or redis.call('HGET', KEYS[key + SENDS] .. window_before, send)
+  local send, all_sends = seat .. ':' .. id, partition .. ':i:' .. session .. ':'
+  local sends = all_sends .. window_text
+  local known = redis.call('HGET', sends, send)
+  if not known and flat[9] ~= AFTER_NONE then known = redis.call('HGET', all_sends .. window_before, send) end
   if known then
     local first, sent_at, content = string.match(known, '^(%d+) (%d+) (.*)$')
     if tonumber(sent_at) >= now - horizon then
       if content ~= fingerprint then return { 'reused' } end
-      if flat[1] == '1' then touch(redis.pcall, key, session, seat, flat[5]) end
+      if flat[1] == '1' then touch(redis.pcall, flat_key, partition, session, seat, flat[5]) end
       return { 'duplicate', tonumber(first), tonumber(sent_at), epoch, durable }
     end
   end
@@ -85,27 +109,26 @@ local function append(key, message, limits, session, seat, generation, id, finge
 
   seq = seq + 1
   local seq_text = text(seq)
-  redis.call('XADD', KEYS[key + LOG], seq_text .. '-0', 'a', now_text, 'm', message)
+  redis.call('XADD', partition .. ':l:' .. session, seq_text .. '-0', 'a', now_text, 'm', message)
   local is_first = seq == durable + 1
   -- First of all, so that no message is stored and not looked for. Once for many: the mark stays until the archive has
   -- them. Now and then all the same, should it be lost.
   if is_first or seq % 32 == 0 then
-    if redis.call('ZADD', KEYS[key + ARCHIVE], 'NX', now_text, session) == 1 then
-      redis.call('PEXPIRE', KEYS[key + ARCHIVE], life)
-    end
+    local unarchived = partition .. ':arch'
+    if redis.call('ZADD', unarchived, 'NX', now_text, session) == 1 then redis.call('PEXPIRE', unarchived, life) end
   end
   -- The log may be new: the first message, or the first since all of them were archived or put back.
-  if is_first then redis.call('PEXPIRE', KEYS[key + LOG], life) end
+  if is_first then redis.call('PEXPIRE', partition .. ':l:' .. session, life) end
   redis.call('HSET', sends, send, seq_text .. ' ' .. now_text .. ' ' .. fingerprint)
-  if flat[9] == window_text then
-    touch(redis.call, key, session, seat, flat[5], 'seq', seq_text)
+  if flat[9] == AFTER_NONE or flat[9] == AFTER_ONE then
+    touch(redis.call, flat_key, partition, session, seat, flat[5], 'seq', seq_text)
   else
     redis.call('PEXPIRE', sends, 2 * horizon)
-    touch(redis.call, key, session, seat, flat[5], 'seq', seq_text, 'sw', window_text)
+    local note = redis.call('HLEN', all_sends .. window_before) > 0 and AFTER_ONE or AFTER_NONE
+    touch(redis.call, flat_key, partition, session, seat, flat[5], 'seq', seq_text, 'sw', note)
   end
   count(key, limits)
-  redis.call('HINCRBY', KEYS[key + COUNTS], 'backlog', 1)
-  if is_first then redis.call('PEXPIRE', KEYS[key + COUNTS], life) end
+  appended[partition] = (appended[partition] or 0) + 1
 
   if flat[6] ~= '' and flat[6] ~= instance then
     -- A reader that knows nothing of traces takes this for the session, and never looks.
@@ -118,15 +141,14 @@ local function append(key, message, limits, session, seat, generation, id, finge
   return { 'appended', seq, now, epoch, durable, tonumber(flat[8]) }
 end
 
-local answers, key = {}, 1
+local answers, key, failure = {}, 1, nil
 for at = 8, #ARGV, 2 do
   local session, seat, generation, id, fingerprint, seen, trace, expected, rest = string.match(ARGV[at], HEAD)
-  local limits = {}
-  for points, duration in string.gmatch(rest or '', '(%d+) (%d+)') do
-    limits[#limits + 1] = { points = points, duration = tonumber(duration) }
+  local limits = limits_of(expected, rest or '')
+  if not limits then
+    failure = 'ERR the head of a message cannot be read'
+    break
   end
-  -- The keys of all that follow would be those of others.
-  if #limits ~= tonumber(expected) then return redis.error_reply('ERR the head of a message cannot be read') end
   local is_done, answer =
     pcall(append, key, ARGV[at + 1], limits, session, seat, generation, id, fingerprint, seen, trace)
   if not is_done then
@@ -134,10 +156,18 @@ for at = 8, #ARGV, 2 do
     local refusal = type(answer) == 'table' and answer.err or string.match(answer, '(%u%u+ .*)$') or answer
     -- No primary any more: that is no matter of one message, and such a one has written nothing. Whatever else it is
     -- concerns this message alone: were all of them asked again, those that were sent after them would overtake them.
-    if string.sub(refusal, 1, 8) == 'READONLY' then return redis.error_reply(refusal) end
+    if string.sub(refusal, 1, 8) == 'READONLY' then
+      failure = refusal
+      break
+    end
     answer = { 'failed', refusal }
   end
   answers[#answers + 1] = answer
-  key = key + BUCKETS + #limits
+  key = key + 1 + #limits
 end
-return answers
+-- What is written was not refused for want of memory, so neither is this.
+for partition, messages in pairs(appended) do
+  redis.call('HINCRBY', partition .. ':counts', 'backlog', messages)
+  redis.call('PEXPIRE', partition .. ':counts', life)
+end
+return failure and redis.error_reply(failure) or answers
