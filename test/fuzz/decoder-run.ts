@@ -16,6 +16,8 @@ const BATCH = 24;
 const PATIENCE = 2_000;
 /** From here on memory is what it is for good: code is compiled, caches are full. */
 const PLATEAU = 0.2;
+/** How often memory is looked at from then on: at one moment V8 may have twenty megabytes more than at another. */
+const LOOKS = 40;
 const MAX_FAILURES = 20;
 
 export interface DecoderReport {
@@ -23,7 +25,7 @@ export interface DecoderReport {
   readonly connections: number;
   readonly accepted: number;
   readonly failures: readonly string[];
-  /** After a collection: at a fifth of the run, and at its end. */
+  /** After a collection, from a fifth of the run on: the most in the first half of the time and in the second. */
   readonly heapBytes: readonly [number, number];
   readonly rssBytes: readonly [number, number];
   readonly isPolluted: boolean;
@@ -49,8 +51,7 @@ export async function runDecoder({ seed, count, onProgress }: RunOptions): Promi
   const edge = createEdge(onFailure);
   const { shapes, seatChanging } = commandShapes();
   const packets = new Packets(random, shapes, seatChanging);
-  let plateau = memory();
-  let isPlateau = false;
+  const looks: Memory[] = [];
   try {
     while (inputs < count && failures.length < MAX_FAILURES) {
       connections += 1;
@@ -70,21 +71,22 @@ export async function runDecoder({ seed, count, onProgress }: RunOptions): Promi
         if (batch.at(-1)?.isLast === true) break;
       }
       client?.close();
-      if (!isPlateau && inputs >= count * PLATEAU) {
-        isPlateau = true;
+      if (inputs >= count * (PLATEAU + ((1 - PLATEAU) * looks.length) / LOOKS)) {
         await turn();
-        plateau = memory();
+        looks.push(memory());
       }
       if (connections % 10_000 === 0) onProgress?.(inputs);
     }
     await nobodyLeft(edge);
-    const end = memory();
+    looks.push(memory());
+    const half = Math.ceil(looks.length / 2);
+    const [early, late] = [looks.slice(0, half), looks.slice(half)].map(most);
     const isPolluted = ({} as { polluted?: unknown }).polluted !== undefined;
     const left = edge.connectionCount;
     return {
       ...{ inputs, connections, accepted, failures, isPolluted, left },
-      heapBytes: [plateau.heap, end.heap],
-      rssBytes: [plateau.rss, end.rss],
+      heapBytes: [early?.heap ?? NaN, late?.heap ?? NaN],
+      rssBytes: [early?.rss ?? NaN, late?.rss ?? NaN],
     };
   } finally {
     await edge.stop();
@@ -163,7 +165,16 @@ async function nobodyLeft(edge: Edge): Promise<void> {
   }).catch(() => undefined); // The report tells how many there are.
 }
 
-function memory(): { heap: number; rss: number } {
+interface Memory {
+  readonly heap: number;
+  readonly rss: number;
+}
+
+function most(looks: readonly Memory[]): Memory {
+  return { heap: Math.max(...looks.map(({ heap }) => heap)), rss: Math.max(...looks.map(({ rss }) => rss)) };
+}
+
+function memory(): Memory {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void; // What the flag just made.
   collect();
