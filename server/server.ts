@@ -17,6 +17,7 @@ import { DataDirectoryInUseError } from './durable/data-directory-lock.ts';
 import type { EmbeddedPostgres, EmbeddedPostgresOptions } from './durable/embedded.ts';
 import { openDurable, type OpenDurable } from './durable/open-durable.ts';
 import { createHeadAnnouncer } from './jobs/head-announcer.ts';
+import { createLoop } from './jobs/loop.ts';
 import { createRetention } from './jobs/retention.ts';
 import { createSweeper } from './jobs/sweeper.ts';
 import { createTimelineWriter } from './jobs/timeline-writer.ts';
@@ -68,6 +69,8 @@ const MAX_CONNECTIONS = 20_000;
 
 /** What may still be asked for is kept so long on top: clocks differ. */
 const RETENTION_SPARE_MS = 60_000;
+/** As often as autovacuum looks. */
+const UPKEEP_MS = 60_000;
 
 /** The composition root: every part is built here, and nowhere else. */
 export function createServer(config: Config, overrides: ServerOverrides = {}): Server {
@@ -255,9 +258,9 @@ async function serve(parts: Parts): Promise<Running> {
       neededMs: Math.max(config.messages.retryHorizonMs, config.sessions.codeTtlMs) + RETENTION_SPARE_MS,
       keepNewest: config.messages.hotMessages,
       now,
-      tidy: durable.tidy,
       onError: onFault,
     }),
+    ...(durable.keepUp === undefined ? [] : [createLoop(UPKEEP_MS, durable.keepUp, onFault)]),
     createTimelineWriter({
       timeline: domain.timeline,
       durable: durable.store,

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import jsQR from 'jsqr';
 import { chromium, devices } from 'playwright-core';
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
+import { CHROMIUM_ARGUMENTS } from './support/chromium-arguments.ts';
 import { copyDataDirectory } from './support/data-directory.ts';
 import { startExample } from './support/example-process.ts';
 import type { RunningExample } from './support/example-process.ts';
@@ -29,18 +30,7 @@ beforeAll(async () => {
     spawnServer(data.dir, { CORS_ORIGINS: '*' }),
     chromium.launch({
       executablePath: '/usr/bin/chromium',
-      args: [
-        '--headless=new',
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-quic',
-        '--no-first-run',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-        '--use-fake-device-for-media-stream',
-        '--use-fake-ui-for-media-stream',
-      ],
+      args: [...CHROMIUM_ARGUMENTS, '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'],
     }),
   ]);
   screens = new PagePool(browser, {});

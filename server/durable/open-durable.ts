@@ -44,8 +44,8 @@ export interface OpenDurable {
   ping(): Promise<void>;
   /** Which database this is. */
   identity(): Promise<string>;
-  /** Gives the room of removed rows free, and gathers statistics, where the database does not by itself. */
-  readonly tidy?: () => Promise<void>;
+  /** What a database does by itself elsewhere: to be called every minute. */
+  readonly keepUp?: () => Promise<unknown>;
   /** Waits for what runs; may be called twice. */
   close(): Promise<void>;
 }
@@ -75,7 +75,7 @@ async function openEmbedded(dataDir: string, hooks: DurableHooks): Promise<OpenD
   const { connection } = postgres;
   const sizes = { readers: { max: EMBEDDED_READERS, min: EMBEDDED_READERS }, writer: { max: 1, min: 1 } };
   const reached = { connection, migrating: connection, ...sizes, stop: () => postgres.stop() };
-  return { ...(await open('embedded', reached, hooks)), tidy: () => keepUp(connection) };
+  return { ...(await open('embedded', reached, hooks)), keepUp: () => keepUp(connection) };
 }
 
 async function openExternal(

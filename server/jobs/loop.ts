@@ -6,9 +6,9 @@ export interface Job {
 }
 
 /** Rounds that never overlap, each `intervalMs` after the end of the one before. A failed round is reported, and the next one comes. */
-export function createLoop(intervalMs: number, round: () => Promise<void>, onError: (error: unknown) => void): Job {
+export function createLoop(intervalMs: number, round: () => Promise<unknown>, onError: (error: unknown) => void): Job {
   let timer: NodeJS.Timeout | null = null;
-  let running: Promise<void> = Promise.resolve();
+  let running: Promise<unknown> = Promise.resolve();
   let isStopped = true;
   const plan = () => {
     if (isStopped) return;

@@ -12,12 +12,11 @@ const NOTHING: Expired = {
 describe('retention', () => {
   let requests: ExpireRequest[];
   let answers: (Expired | Error | null)[];
-  let tidied: number;
   let faults: unknown[];
 
   beforeEach(() => {
     jest.useFakeTimers({ now: START });
-    [requests, answers, tidied, faults] = [[], [], 0, []];
+    [requests, answers, faults] = [[], [], []];
   });
   afterEach(() => {
     jest.useRealTimers();
@@ -36,10 +35,6 @@ describe('retention', () => {
       neededMs,
       keepNewest: 500,
       now: Date.now,
-      tidy: () => {
-        tidied += 1;
-        return Promise.resolve();
-      },
       onError: (error) => faults.push(error),
     });
   }
@@ -89,25 +84,6 @@ describe('retention', () => {
     expect([requests.length, faults.length]).toEqual([2, 1]);
     await jest.advanceTimersByTimeAsync(10 * MINUTE);
     expect([requests.length, faults.length]).toEqual([3, 1]);
-    await job.stop();
-  });
-
-  it('tidies after many rows went, and once a day when few do; never between two batches', async () => {
-    answers = Array<Expired>(20).fill({ ...NOTHING, messages: 1000, more: true });
-    answers.push({ ...NOTHING, messages: 10 });
-    const job = retention();
-    job.start();
-    await jest.advanceTimersByTimeAsync(MINUTE);
-    expect([requests.length, tidied]).toEqual([1, 0]);
-    await jest.advanceTimersByTimeAsync(MINUTE);
-    expect([requests.length, tidied]).toEqual([21, 1]);
-    answers = Array<Expired>(200).fill({ ...NOTHING, messages: 1 });
-    jest.setSystemTime(Date.now() + 22 * 60 * MINUTE);
-    await jest.advanceTimersByTimeAsync(30 * MINUTE);
-    expect(tidied).toBe(1);
-    jest.setSystemTime(Date.now() + 2 * 60 * MINUTE);
-    await jest.advanceTimersByTimeAsync(30 * MINUTE);
-    expect(tidied).toBe(2);
     await job.stop();
   });
 

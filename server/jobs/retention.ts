@@ -6,9 +6,6 @@ const PAUSE_MS = 250;
 const INTERVAL_MS = 10 * 60_000;
 /** Rows of each kind: a batch ends well within the deadline of a statement, and holds its rows for tens of milliseconds. */
 const AT_MOST = 1000;
-/** Rows that went, after which a database without autovacuum is tidied, and how often it is when little goes. */
-const TIDY_AFTER_ROWS = 20_000;
-const TIDY_AFTER_MS = 24 * 3_600_000;
 
 export interface RetentionOptions {
   durable: Pick<DurableStore, 'expire'>;
@@ -18,27 +15,15 @@ export interface RetentionOptions {
   /** Of an open session: what a participant that returns begins with. */
   keepNewest: number;
   now: () => number;
-  /** Gives room free and gathers statistics, where the database does not by itself. */
-  tidy?: (() => Promise<void>) | undefined;
   onExpired?: (expired: Expired) => void;
   onError: (error: unknown) => void;
 }
 
 /** Removes what has had its time, in bounded batches. Of several instances one does, the others come again later. */
 export function createRetention(options: RetentionOptions): Job {
-  const { durable, retentionMs, neededMs, keepNewest, now, tidy, onExpired, onError } = options;
+  const { durable, retentionMs, neededMs, keepNewest, now, onExpired, onError } = options;
   // Soon after the start, not within it: then everybody comes back at once.
   let nextAt = now() + INTERVAL_MS / 10;
-  let tidiedAt = now();
-  let untidyRows = 0;
-
-  const tidyWhenDue = async () => {
-    if (tidy === undefined) return;
-    if (untidyRows < TIDY_AFTER_ROWS && now() - tidiedAt < TIDY_AFTER_MS) return;
-    // Whatever comes of it, not again at once: others wait while it runs.
-    [untidyRows, tidiedAt] = [0, now()];
-    await tidy();
-  };
 
   const round = async () => {
     const moment = now();
@@ -47,10 +32,8 @@ export function createRetention(options: RetentionOptions): Job {
     const olderThan = moment - Math.max(retentionMs, neededMs);
     const expired = await durable.expire({ olderThan, keepNewest, now: moment, atMost: AT_MOST });
     if (expired === null) return;
-    untidyRows += rowsOf(expired);
     if (rowsOf(expired) > 0) onExpired?.(expired);
     if (expired.more) nextAt = moment;
-    else await tidyWhenDue();
   };
 
   return createLoop(PAUSE_MS, round, onError);

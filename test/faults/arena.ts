@@ -1,30 +1,35 @@
 import { within } from '../support/deadline.ts';
 import { eventually } from '../support/eventually.ts';
 import type { Random } from '../support/random.ts';
-import { check } from './checker.ts';
+import { checkSession } from './checker.ts';
 import { Clients } from './clients.ts';
 import type { Pair } from './clients.ts';
 import { Deployment } from './deployment.ts';
 import type { DeploymentOptions } from './deployment.ts';
 import { EXPECTED } from './evidence.ts';
-import type { Evidence, Expectations, SessionEvidence, Standing } from './evidence.ts';
+import type { Expectations, SessionEvidence, Standing } from './evidence.ts';
 import { Talking } from './recorder.ts';
+import type { Recorder } from './recorder.ts';
 import { readPostgres, readPostgresStanding, readRedisLog, readRedisStanding } from './stores.ts';
-import { SERVER } from './system-checks.ts';
-import type { Verdict } from './verdict.ts';
+import { checkProcesses, SERVER } from './system-checks.ts';
+import { Verdict } from './verdict.ts';
 
 /** Far beyond what a healed deployment needs: they decide how long a failing run takes. */
 const SETTLE_MS = 30_000;
+const TALK_MS = 60_000;
 const ARCHIVE_MS = 15_000;
 const HISTORY_MS = 5_000;
 
-export interface ArenaOptions extends DeploymentOptions {
+export interface TalkOptions {
   readonly pairs: number;
   /** Messages per second over all clients. */
   readonly perSecond: number;
   /** How long a client may take to have everything in the end. */
   readonly settleMs?: number;
+  readonly say?: (line: string) => void;
 }
+
+export interface ArenaOptions extends DeploymentOptions, TalkOptions {}
 
 /** Where a fault takes place: a deployment, clients that talk across it, and in the end the verdict. */
 export class Arena {
@@ -36,34 +41,39 @@ export class Arena {
   readonly complaints: string[] = [];
   /** What a scenario measured, in words. */
   readonly figures: string[] = [];
+  /** Of all that was judged so far. */
+  readonly verdict = new Verdict();
+  /** Tells whoever waits at the terminal how a long run goes. */
+  readonly say: (line: string) => void;
   readonly #perSecond: number;
   readonly #settleMs: number;
+  readonly #ownsDeployment: boolean;
+  readonly #listeners = new Set<(id: string) => boolean>();
   #talking: Talking | null = null;
 
   private constructor(
     deployment: Deployment,
-    clients: Clients,
     random: Random,
-    { perSecond, settleMs = SETTLE_MS }: Pick<ArenaOptions, 'perSecond' | 'settleMs'>,
+    { perSecond, settleMs = SETTLE_MS, say = () => undefined }: TalkOptions,
+    ownsDeployment: boolean,
   ) {
     this.deployment = deployment;
-    this.clients = clients;
+    this.clients = new Clients(deployment.instances, deployment.nginx);
     this.random = random;
+    this.say = say;
     this.#perSecond = perSecond;
     this.#settleMs = settleMs;
+    this.#ownsDeployment = ownsDeployment;
   }
 
-  static async open({ pairs, ...options }: ArenaOptions, random: Random): Promise<Arena> {
+  static async open(options: ArenaOptions, random: Random): Promise<Arena> {
     const deployment = await Deployment.start(options);
-    const clients = new Clients(deployment.instances, deployment.nginx);
-    const arena = new Arena(deployment, clients, random, options);
-    try {
-      await clients.open(pairs);
-      return arena;
-    } catch (error) {
-      await arena.close();
-      throw error;
-    }
+    return new Arena(deployment, random, options, true).#opened(options.pairs);
+  }
+
+  /** Other clients on a deployment that goes on when they are gone. */
+  static beside(deployment: Deployment, options: TalkOptions, random: Random): Promise<Arena> {
+    return new Arena(deployment, random, options, false).#opened(options.pairs);
   }
 
   talk(): void {
@@ -76,36 +86,43 @@ export class Arena {
   }
 
   /** Resolves after so many more acknowledgements, whoever gets them. */
-  acknowledgements(count: number): Promise<void> {
+  async acknowledgements(count: number): Promise<void> {
     let seen = 0;
-    return new Promise((resolve) => {
-      for (const recorder of this.clients.recorders) {
-        const before = recorder.onOk;
-        recorder.onOk = (id) => {
-          before(id);
-          seen += 1;
-          if (seen === count) resolve();
-        };
-      }
+    const enough = new Promise<void>((resolve) => {
+      this.#hear(() => {
+        seen += 1;
+        if (seen === count) resolve();
+        return seen >= count;
+      });
     });
+    await within(TALK_MS, () => `${count} acknowledgements, but ${seen}`, enough);
   }
 
   /** One more message from everybody, beside what they talk; gives the milliseconds until all of them are acknowledged. */
   async served(): Promise<number> {
     const askedAt = performance.now();
-    const answers = this.clients.recorders.map((recorder) => {
-      const id = recorder.say();
-      const before = recorder.onOk;
-      return new Promise<void>((resolve) => {
-        recorder.onOk = (answered) => {
-          before(answered);
-          if (answered === id) resolve();
-        };
+    const waiting = new Set(this.clients.recorders.map((recorder) => recorder.say()));
+    const answered = new Promise<void>((resolve) => {
+      if (waiting.size === 0) resolve();
+      this.#hear((id) => {
+        waiting.delete(id);
+        if (waiting.size === 0) resolve();
+        return waiting.size === 0;
       });
     });
-    const unanswered = () => this.clients.recorders.filter(({ unsettled }) => unsettled.length > 0).length;
-    await within(SETTLE_MS, () => `an answer for ${unanswered()} clients`, Promise.all(answers));
+    await within(SETTLE_MS, () => `an answer for ${[...waiting].join(', ')}`, answered);
     return performance.now() - askedAt;
+  }
+
+  async #opened(pairs: number): Promise<Arena> {
+    try {
+      await this.clients.open(pairs);
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    for (const recorder of this.clients.recorders) recorder.onOk = (id) => this.#onOk(id);
+    return this;
   }
 
   /** What a scenario demands beside the invariants. */
@@ -115,51 +132,89 @@ export class Arena {
 
   /** Waits until everything is quiet, reads all there is to read, and judges it. */
   async judge(expected: Partial<Expectations> = {}): Promise<Verdict> {
+    await this.judgeSessions(expected);
+    const { instances } = this.deployment;
+    const processes = instances.flatMap((instance) => instance.evidence());
+    checkProcesses({ startedAt: this.startedAt, processes, expected: { ...EXPECTED, ...expected } }, this.verdict);
+    return this.verdict;
+  }
+
+  /** All but the processes, which may have others to serve. What there is of a session is forgotten when it is judged. */
+  async judgeSessions(expected: Partial<Expectations> = {}): Promise<void> {
     this.hush();
     this.deployment.heal();
     for (const { network } of this.clients.placed) network.heal();
-    const sessions: SessionEvidence[] = [];
-    for (const pair of this.clients.pairs) {
-      try {
-        sessions.push(await this.#evidenceOf(pair));
-      } catch (error) {
-        // The others are judged all the same.
-        this.complaints.push(`${pair.sessionId} cannot be judged: ${String(error)}`);
-      }
+    const quiet = await Promise.all(
+      this.clients.pairs.map(async (pair) => ((await this.#tried(pair, this.#quiet(pair))) === null ? [] : [pair])),
+    );
+    for (const pair of quiet.flat()) {
+      const session = await this.#tried(pair, this.#evidenceOf(pair));
+      if (session !== null) checkSession(session, { ...EXPECTED, ...expected }, this.verdict);
     }
-    const evidence: Evidence = {
-      startedAt: this.startedAt,
-      sessions,
-      processes: this.deployment.instances.flatMap((instance) => instance.evidence()),
-      expected: { ...EXPECTED, ...expected },
-    };
-    return check(evidence);
+  }
+
+  /** Ends every session, as its host. */
+  async endSessions(): Promise<void> {
+    await Promise.all(
+      this.clients.pairs.map((pair) =>
+        this.#tried(
+          pair,
+          eventually(() => pair.host.recorder.endSession()),
+        ),
+      ),
+    );
   }
 
   async close(): Promise<void> {
     this.hush();
     await this.clients.close();
-    await this.deployment.stop();
+    if (this.#ownsDeployment) await this.deployment.stop();
   }
 
-  async #evidenceOf({ sessionId, host, guest, teller }: Pair): Promise<SessionEvidence> {
-    const recorders = [host.recorder, guest.recorder];
-    // Who was put out has nothing to wait for, and nothing to read.
-    const seated = recorders.filter(({ record }) => record.entries.every(({ kind }) => kind !== 'revoked'));
-    // What does not settle is what the checker then finds missing: it says more than a deadline does.
-    const patiently = (waits: Promise<void>): Promise<void> =>
-      waits.catch((error: unknown) => {
-        this.complaints.push(error instanceof Error ? error.message : String(error));
-      });
-    await Promise.all(seated.map((recorder) => patiently(recorder.settled(0, this.#settleMs))));
+  /** `listener` is told each id that is acknowledged, until it says that it has heard enough. */
+  #hear(listener: (id: string) => boolean): void {
+    this.#listeners.add(listener);
+  }
+
+  #onOk(id: string): void {
+    for (const listener of this.#listeners) if (listener(id)) this.#listeners.delete(listener);
+  }
+
+  /** Null, and a complaint, when it fails: the others are judged all the same. */
+  async #tried<T>({ sessionId }: Pair, doing: Promise<T>): Promise<T | null> {
+    try {
+      return await doing;
+    } catch (error) {
+      this.complaints.push(`${sessionId} cannot be judged: ${String(error)}`);
+      return null;
+    }
+  }
+
+  /** What does not settle is what the checker then finds missing: it says more than a deadline does. */
+  async #patiently(waits: Promise<void>): Promise<void> {
+    await waits.catch((error: unknown) => {
+      this.complaints.push(error instanceof Error ? error.message : String(error));
+    });
+  }
+
+  /** Everybody has what there is, and so has the archive; gives the head. */
+  async #quiet(pair: Pair): Promise<number> {
+    const { sessionId, teller } = pair;
+    const seated = seatedOf(pair);
+    await Promise.all(seated.map((recorder) => this.#patiently(recorder.settled(0, this.#settleMs))));
     const { lastSeq } = await eventually(() => teller.head(), this.#settleMs);
-    await Promise.all(seated.map((recorder) => patiently(recorder.settled(lastSeq, this.#settleMs))));
+    await Promise.all(seated.map((recorder) => this.#patiently(recorder.settled(lastSeq, this.#settleMs))));
     const archived = async (): Promise<void> => {
       const head = await teller.head();
       if (head.durableSeq < head.lastSeq) throw new Error(`${sessionId} is archived to ${head.durableSeq} alone`);
     };
-    await patiently(eventually(archived, Math.min(ARCHIVE_MS, this.#settleMs)));
+    await this.#patiently(eventually(archived, Math.min(ARCHIVE_MS, this.#settleMs)));
+    return lastSeq;
+  }
 
+  async #evidenceOf(pair: Pair): Promise<SessionEvidence> {
+    const { sessionId, host, guest, teller } = pair;
+    const seated = seatedOf(pair);
     const { redisCommand, databaseUrl } = this.deployment;
     const histories = new Map<string, SessionEvidence['log']>();
     for (const recorder of seated) {
@@ -181,10 +236,16 @@ export class Arena {
       standings,
       // The host took its seat when the session began.
       log: histories.get(host.recorder.record.client) ?? [],
-      records: recorders.map(({ record }) => record),
+      records: [host, guest].map(({ recorder }) => recorder.record),
       histories,
       redis: redisCommand === null ? null : await readRedisLog(redisCommand, sessionId),
       postgres: databaseUrl === null ? null : await readPostgres(databaseUrl, sessionId),
     };
   }
+}
+
+/** Who was put out has nothing to wait for, and nothing to read. */
+function seatedOf({ host, guest }: Pair): Recorder[] {
+  const recorders = [host.recorder, guest.recorder];
+  return recorders.filter(({ record }) => record.entries.every(({ kind }) => kind !== 'revoked'));
 }

@@ -1,7 +1,7 @@
 import type { ClientView } from './client-view.ts';
 import { viewOf } from './client-view.ts';
 import { checkAnnounced, checkAnswered, checkRevoked } from './client-checks.ts';
-import type { Evidence, SessionEvidence } from './evidence.ts';
+import type { Evidence, Expectations, SessionEvidence } from './evidence.ts';
 import { checkAcknowledged, checkOrder, checkUnique, disordered } from './log-checks.ts';
 import type { Views } from './log-checks.ts';
 import type { ClientRecord } from './record.ts';
@@ -12,29 +12,32 @@ import type { Fate } from './verdict.ts';
 /** Holds everything that clients did, were answered and were told against what there is in the end. */
 export function check(evidence: Evidence): Verdict {
   const verdict = new Verdict();
-  for (const session of evidence.sessions) {
-    const views = new Map<ClientRecord, ClientView>(session.records.map((record) => [record, viewOf(record)]));
-    checkAcknowledged(session, views, verdict);
-    checkUnique(session, views, verdict);
-    checkOrder(session, views, verdict);
-    checkAnnounced(session, views, evidence.expected, verdict);
-    checkAnswered(session, session.records, evidence.expected, verdict);
-    checkRevoked(session, session.records, evidence.expected, verdict);
-    checkArchived(session, verdict);
-    checkLimits(session, evidence.expected, verdict);
-    checkAgreement(session, verdict);
-    for (const [id, fate] of fatesOf(session, views)) {
-      verdict.fates[fate] += 1;
-      // A phantom breaks no number and no acknowledgement: it is nobody's message in everybody's log.
-      verdict.examine(
-        'I2',
-        fate !== 'phantom',
-        () => `${session.sessionId}: ${id} is a phantom, nobody sent it like that`,
-      );
-    }
-  }
+  for (const session of evidence.sessions) checkSession(session, evidence.expected, verdict);
   checkProcesses(evidence, verdict);
   return verdict;
+}
+
+/** One session at a time, for whoever does not want to hold the evidence of all. */
+export function checkSession(session: SessionEvidence, expected: Expectations, verdict: Verdict): void {
+  const views = new Map<ClientRecord, ClientView>(session.records.map((record) => [record, viewOf(record)]));
+  checkAcknowledged(session, views, verdict);
+  checkUnique(session, views, verdict);
+  checkOrder(session, views, verdict);
+  checkAnnounced(session, views, expected, verdict);
+  checkAnswered(session, session.records, expected, verdict);
+  checkRevoked(session, session.records, expected, verdict);
+  checkArchived(session, verdict);
+  checkLimits(session, expected, verdict);
+  checkAgreement(session, verdict);
+  for (const [id, fate] of fatesOf(session, views)) {
+    verdict.fates[fate] += 1;
+    // A phantom breaks no number and no acknowledgement: it is nobody's message in everybody's log.
+    verdict.examine(
+      'I2',
+      fate !== 'phantom',
+      () => `${session.sessionId}: ${id} is a phantom, nobody sent it like that`,
+    );
+  }
 }
 
 /** What became of each message that was sent, stored or seen. */

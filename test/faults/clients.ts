@@ -22,6 +22,12 @@ export interface Pair {
   readonly teller: StockRecorder;
 }
 
+/** How a client comes to be. */
+export type OpenRecorder = (name: string, url: string, opening: Opening) => Promise<Recorder>;
+
+const openStock: OpenRecorder = (...how) => StockRecorder.open(...how);
+const openLibrary: OpenRecorder = (...how) => LibraryRecorder.open(...how);
+
 function codeOf({ code, record }: Recorder): string {
   if (code === null) throw new Error(`${record.client} got no code`);
   return code;
@@ -53,16 +59,18 @@ export class Clients {
   /** Half of the hosts are stock clients, half of them use the library; their guests are of the other kind. */
   async open(count: number): Promise<void> {
     for (let index = 0; index < count; index += 1) {
-      const name = `pair-${String(this.pairs.length).padStart(2, '0')}`;
-      const isLibraryHost = index % 2 === 1;
-      const host = await this.#place(`${name}-host`, index, isLibraryHost, { kind: 'create' });
-      const { sessionId } = host.recorder.record;
-      const opening = { kind: 'join', code: codeOf(host.recorder) } as const;
-      const guest = await this.#place(`${name}-guest`, index + 1, !isLibraryHost, opening);
-      const teller = [host.recorder, guest.recorder].find((recorder) => recorder instanceof StockRecorder);
-      if (teller === undefined) throw new Error(`${name} has no stock client`);
-      this.pairs.push({ sessionId, host, guest, teller });
+      if (index % 2 === 1) await this.#add(openLibrary, openStock);
+      else await this.#add(openStock, openLibrary);
     }
+  }
+
+  /** One more pair, with a host that is a stock client and a guest of another kind. */
+  async addGuest(open: OpenRecorder): Promise<Pair> {
+    const pair = await this.#add(openStock, open);
+    // Whoever hears the others hears it too.
+    const [first] = this.recorders;
+    for (const { recorder } of [pair.host, pair.guest]) recorder.onOk = (id) => first?.onOk(id);
+    return pair;
   }
 
   async close(): Promise<void> {
@@ -70,13 +78,26 @@ export class Clients {
     await Promise.all(this.#networks.map((network) => network.close()));
   }
 
-  async #place(name: string, first: number, isLibrary: boolean, opening: Opening): Promise<Placed> {
+  async #add(openHost: OpenRecorder, openGuest: OpenRecorder): Promise<Pair> {
+    const index = this.pairs.length;
+    const name = `pair-${String(index).padStart(2, '0')}`;
+    const host = await this.#place(`${name}-host`, index, openHost, { kind: 'create' });
+    const { sessionId } = host.recorder.record;
+    const opening = { kind: 'join', code: codeOf(host.recorder) } as const;
+    const guest = await this.#place(`${name}-guest`, index + 1, openGuest, opening);
+    const teller = [host.recorder, guest.recorder].find((recorder) => recorder instanceof StockRecorder);
+    if (teller === undefined) throw new Error(`${name} has no stock client`);
+    const pair = { sessionId, host, guest, teller };
+    this.pairs.push(pair);
+    return pair;
+  }
+
+  async #place(name: string, first: number, open: OpenRecorder, opening: Opening): Promise<Placed> {
     const visited: Instance[] = [];
     const network = await startTcpProxy(this.#balance(first, visited));
     this.#networks.push(network);
     const url = `http://${network.host}:${network.port}`;
-    const open = isLibrary ? LibraryRecorder : StockRecorder;
-    return { recorder: await open.open(name, url, opening), network, visited };
+    return { recorder: await open(name, url, opening), network, visited };
   }
 
   #balance(first: number, visited: Instance[]): ChooseTarget {

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { copyDataDirectory, emptyDataDirectory } from '../support/data-directory.ts';
 import type { Environment } from '../support/environment.ts';
+import { startMailServer } from '../support/mail-server.ts';
+import type { MailServer } from '../support/mail-server.ts';
 import { freePorts, startNginx } from '../support/nginx.ts';
 import type { Nginx } from '../support/nginx.ts';
 import { startPostgres } from '../support/postgres-server.ts';
@@ -27,6 +29,8 @@ export interface DeploymentOptions {
   readonly env?: Environment;
   /** A real nginx with the configuration of deploy/nginx before the instances, in place of the balancing that clients do. */
   readonly isBehindNginx?: boolean;
+  /** Mails go to a mail server of the run. */
+  readonly hasMail?: boolean;
   /** What all instances run at first, in place of what this checkout was built to. */
   readonly main?: string;
 }
@@ -42,6 +46,9 @@ export class Deployment {
   readonly cluster: RedisClusterServers | null;
   readonly postgres: PostgresServer | null;
   readonly nginx: Nginx | null;
+  readonly mail: MailServer | null;
+  /** Between all instances and the mail server. */
+  readonly mailLink: TcpProxy | null;
   /** Of the database itself, past every proxy. */
   readonly databaseUrl: string | null;
   readonly #closers: (() => Promise<void>)[];
@@ -55,6 +62,8 @@ export class Deployment {
     this.cluster = parts.cluster;
     this.postgres = parts.postgres;
     this.nginx = parts.nginx;
+    this.mail = parts.mail;
+    this.mailLink = parts.mailLink;
     this.databaseUrl = parts.databaseUrl;
     this.#closers = parts.closers;
   }
@@ -86,6 +95,7 @@ export class Deployment {
   /** Every proxy passes everything again. */
   heal(): void {
     for (const link of [...this.redisLinks, ...this.databaseLinks]) link.heal();
+    this.mailLink?.heal();
   }
 
   async stop(): Promise<void> {
@@ -103,11 +113,16 @@ interface Parts {
   cluster: RedisClusterServers | null;
   postgres: PostgresServer | null;
   nginx: Nginx | null;
+  mail: MailServer | null;
+  mailLink: TcpProxy | null;
   databaseUrl: string | null;
   closers: (() => Promise<void>)[];
 }
 
-const NOTHING = { redis: null, sentinels: null, cluster: null, postgres: null, nginx: null, databaseUrl: null };
+const NOTHING = {
+  ...{ redis: null, sentinels: null, cluster: null, postgres: null },
+  ...{ nginx: null, mail: null, mailLink: null, databaseUrl: null },
+};
 
 async function addEmbedded(parts: Parts, { env = {} }: DeploymentOptions): Promise<void> {
   const data = await copyDataDirectory();
@@ -117,7 +132,7 @@ async function addEmbedded(parts: Parts, { env = {} }: DeploymentOptions): Promi
 
 async function addServers(
   parts: Parts,
-  { hotState, instances, redis, env = {}, isBehindNginx = false, main }: DeploymentOptions,
+  { hotState, instances, redis, env = {}, isBehindNginx = false, hasMail = false, main }: DeploymentOptions,
 ): Promise<void> {
   const postgres = await startPostgres();
   parts.postgres = postgres;
@@ -126,6 +141,7 @@ async function addServers(
   parts.databaseUrl = databaseUrl;
   // AOF always, unless the scenario asks for another: what is acknowledged has to survive.
   const redisEnv = await addRedis(parts, hotState, { appendonly: 'always', ...redis });
+  const mailEnv = hasMail ? await addMail(parts) : {};
   const secret = randomBytes(32).toString('hex');
   // Known before an instance starts, and again after each of its starts: so they stand in a balancer's configuration.
   const ports = isBehindNginx ? await freePorts(instances) : [];
@@ -143,6 +159,7 @@ async function addServers(
       DATABASE_SSL: 'false',
       DATABASE_URL: through(databaseUrl, databaseLink),
       ...(await redisEnv()),
+      ...mailEnv,
       ...(isBehindNginx ? { PORT: String(ports[index]), TRUST_PROXY: '127.0.0.1/32' } : {}),
       ...env,
     };
@@ -173,6 +190,17 @@ async function addRedis(
   parts.redis = redis;
   parts.closers.push(() => redis.stop());
   return async () => ({ REDIS_URL: through(redis.url, await linkTo(parts, parts.redisLinks, new URL(redis.url))) });
+}
+
+/** What the instances need to send mails. */
+async function addMail(parts: Parts): Promise<Environment> {
+  const mail = await startMailServer();
+  parts.mail = mail;
+  parts.closers.push(() => mail.stop());
+  const link = await startTcpProxy({ host: '127.0.0.1', port: mail.port });
+  parts.mailLink = link;
+  parts.closers.push(() => link.close());
+  return { SMTP_URL: through(mail.url, link), MAIL_FROM: 'tandem@example.com' };
 }
 
 async function linkTo(parts: Parts, links: TcpProxy[], { hostname, port }: URL): Promise<TcpProxy> {

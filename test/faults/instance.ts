@@ -104,7 +104,8 @@ export class Instance {
   }
 }
 
-async function residentBytes(pid: number): Promise<number | null> {
+/** Null when it has ended. */
+export async function residentBytes(pid: number): Promise<number | null> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => ''); // Not Linux, or it has just ended.
   const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
   return kibibytes === undefined ? null : Number(kibibytes) * 1024;

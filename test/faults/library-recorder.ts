@@ -110,6 +110,10 @@ export class LibraryRecorder implements Recorder {
     this.record.add({ kind: 'revoked' });
   }
 
+  endSession(): Promise<void> {
+    return this.#session.closeSession();
+  }
+
   close(): void {
     this.#client.close();
   }

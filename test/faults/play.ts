@@ -13,15 +13,13 @@ export interface Outcome {
   readonly isGood: boolean;
 }
 
-/** Runs one scenario from an empty deployment to its verdict. */
-export async function play({
-  scenario,
-  hotState,
-  seed,
-  options = PLAIN_RUN,
-}: Pick<Planned, 'scenario' | 'hotState' | 'seed'> & Partial<Planned>): Promise<Outcome> {
+/** Runs one scenario from an empty deployment to its verdict. A long one says how it goes. */
+export async function play(
+  { scenario, hotState, seed, options = PLAIN_RUN }: Pick<Planned, 'scenario' | 'hotState' | 'seed'> & Partial<Planned>,
+  say: (line: string) => void = () => undefined,
+): Promise<Outcome> {
   const random = new Random(seed);
-  const arena = await Arena.open(scenario.arena(hotState, options), random);
+  const arena = await Arena.open({ ...scenario.arena(hotState, options), say }, random);
   try {
     arena.talk();
     // A fault that could not be done to its end has been done in part: what it led to is judged all the same.

@@ -63,6 +63,15 @@ export interface ClientRecord {
   readonly bodies: ReadonlyMap<string, JsonValue>;
 }
 
+/** What happened to a client from then on, newest first: what came before it is not looked at, however much that is. */
+export function* entriesSince({ entries }: ClientRecord, at: number): Generator<Entry> {
+  for (let index = entries.length - 1; index >= 0; index -= 1) {
+    const entry = entries[index];
+    if (entry === undefined || entry.at < at) return;
+    yield entry;
+  }
+}
+
 type Unstamped<E> = E extends Entry ? Omit<E, 'at'> : never;
 
 /** A record that is being written. */

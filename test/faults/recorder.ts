@@ -30,6 +30,8 @@ export interface Recorder {
   noteNetwork(isCut: boolean): void;
   /** Notes that the seat was taken away, by somebody who was answered ok. */
   noteRevoked(): void;
+  /** Ends the session for both; only its host may. Rejects when it was not answered ok. */
+  endSession(): Promise<void>;
   close(): void;
 }
 

@@ -63,7 +63,7 @@ async function isGood(planned: Planned): Promise<boolean> {
   const startedAt = performance.now();
   console.log(`\n${scenario.name} on ${hotState}, seed ${seed}: ${scenario.what}`);
   try {
-    const { verdict, complaints, figures, isGood: good } = await play(planned);
+    const { verdict, complaints, figures, isGood: good } = await play(planned, (line) => console.log(line));
     console.log(String(verdict));
     for (const figure of figures) console.log(`measured: ${figure}`);
     for (const complaint of complaints) console.log(`complaint: ${complaint}`);

@@ -8,13 +8,15 @@ import type { ClientRecord } from './record.ts';
 export interface RunOptions {
   /** How often the fault is done, where it is done several times; null: as often as the scenario does by itself. */
   readonly count: number | null;
+  /** How long the whole run is to last, for a scenario that can go on by itself; null: as long as it takes. */
+  readonly minutes: number | null;
   /** Faults last as long as the table of faults says, and not only as long as it takes to see what they do. */
   readonly isLong: boolean;
   /** Directory of another version of the server, built. */
   readonly other: string | null;
 }
 
-export const PLAIN_RUN: RunOptions = { count: null, isLong: false, other: null };
+export const PLAIN_RUN: RunOptions = { count: null, minutes: null, isLong: false, other: null };
 
 /** One row of the table of faults. */
 export interface Scenario {

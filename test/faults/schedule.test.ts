@@ -38,7 +38,10 @@ describe('schedule', () => {
   });
 
   it('has what stands apart only where it is named', () => {
-    expect(rounds(1, ['--only', 'rollbacks', '--seed', '5'])).toEqual([['ROLLBACKS redis 5']]);
+    expect(rounds(1, ['--only', 'rollbacks,mixed', '--seed', '5']).flat().sort()).toEqual([
+      'MIXED redis 5',
+      'ROLLBACKS redis 5',
+    ]);
   });
 
   it('takes what can run on the state that was asked for', () => {
@@ -49,14 +52,15 @@ describe('schedule', () => {
 
   it('gives what a scenario may be asked for with each of them', () => {
     const options = (...args: string[]) => parseOptions(args, () => FRESH).run;
-    expect(options()).toEqual({ count: null, isLong: false, other: null });
+    expect(options()).toEqual({ count: null, minutes: null, isLong: false, other: null });
     expect(options('--count', '100', '--long', '--other', 'before')).toEqual({
       count: 100,
+      minutes: null,
       isLong: true,
       other: 'before',
     });
     expect(options('--minutes', '5').isLong).toBe(false);
-    expect(options('--minutes', '60').isLong).toBe(true);
+    expect(options('--minutes', '60')).toEqual({ count: null, minutes: 60, isLong: true, other: null });
     const [planned] = schedule(
       SCENARIOS,
       parseOptions(['--count', '7'], () => FRESH),
@@ -66,7 +70,7 @@ describe('schedule', () => {
 
   it('says in words what a scenario lacks', () => {
     const twoVersions = SCENARIOS.find(({ name }) => name === 'F20');
-    const lacks = (other: string | null) => twoVersions?.lacks?.({ count: null, isLong: false, other });
+    const lacks = (other: string | null) => twoVersions?.lacks?.({ count: null, minutes: null, isLong: false, other });
     expect(lacks(null)).toContain('--other <directory>');
     expect(lacks(import.meta.dirname)).toContain('no built server');
   });

@@ -16,7 +16,7 @@ export interface ScheduleOptions {
 
 export const USAGE = [
   'usage: npm run test:faults -- [--seed <n>] [--only F1,F4] [--minutes <n>] [--state embedded|redis|sentinel|cluster]',
-  '  --only rollbacks|mutants|simulation|million   what a round of all leaves out, because it takes long',
+  '  --only mixed|rollbacks|mutants|simulation|million   what a round of all leaves out, because it takes long',
   '  --count <n>          how often a fault is done that is done several times',
   '  --long               faults last as long as they are meant to; so they do with 30 minutes or more',
   '  --other <directory>  another version of the server, built, for two versions side by side',
@@ -45,6 +45,7 @@ export function parseOptions(args: readonly string[], freshSeed: () => number): 
     hotState: hotState ?? null,
     run: {
       count: count === undefined ? null : whole('--count', count),
+      minutes: duration,
       isLong: long === true || (duration ?? 0) >= LONG_RUN_MINUTES,
       other: other ?? null,
     },

@@ -29,7 +29,7 @@ export class StockRecorder implements Recorder {
   readonly #known: KnownLog;
   readonly #self: SelfWithToken;
   readonly #pending = new Map<string, { attempt: number; isUnderWay: boolean }>();
-  readonly #acknowledged = new Map<string, number>();
+  readonly #acknowledged = new Map<string, { readonly seq: number; readonly attempt: number }>();
   #epoch: number;
   #durableSeq: number;
   #isServed = true;
@@ -182,6 +182,10 @@ export class StockRecorder implements Recorder {
     this.record.add({ kind: 'revoked' });
   }
 
+  async endSession(): Promise<void> {
+    await request(this.#socket, 'session:close', {});
+  }
+
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#holeTimer);
@@ -222,10 +226,10 @@ export class StockRecorder implements Recorder {
       const afterSeq = Math.min(this.#durableSeq, this.#known.completeSeq);
       this.record.add({ kind: 'reset', afterSeq, epoch: session.epoch });
       this.#known.forgetAfter(afterSeq);
-      for (const [id, seq] of this.#acknowledged) {
+      for (const [id, { seq, attempt }] of this.#acknowledged) {
         if (seq <= afterSeq) continue;
         this.#acknowledged.delete(id);
-        this.#pending.set(id, { attempt: this.#attemptsOf(id), isUnderWay: false });
+        this.#pending.set(id, { attempt, isUnderWay: false });
       }
     }
     this.#epoch = session.epoch;
@@ -250,10 +254,6 @@ export class StockRecorder implements Recorder {
     this.#wake();
   }
 
-  #attemptsOf(id: string): number {
-    return this.record.entries.filter((entry) => entry.kind === 'invoke' && entry.id === id).length;
-  }
-
   #sendPending(): void {
     if (!this.isOnline) return;
     for (const [id, { isUnderWay }] of this.#pending) if (!isUnderWay) void this.#attempt(id);
@@ -274,7 +274,7 @@ export class StockRecorder implements Recorder {
     } else if (answer.ok) {
       const { seq, epoch, duplicate } = answer;
       this.record.add({ kind: 'ok', id, attempt, seq, epoch, duplicate });
-      this.#onAcknowledged(id, answer);
+      this.#onAcknowledged(id, attempt, answer);
       return;
     } else if (answer.error.retryable) {
       this.record.add({ kind: 'unknown', id, attempt, why: 'refused_for_now', code: answer.error.code });
@@ -289,11 +289,12 @@ export class StockRecorder implements Recorder {
     if (!this.#isClosed) this.#retryTimer = setTimeout(() => this.#sendPending(), RETRY_MS);
   }
 
-  #onAcknowledged(id: string, { seq, epoch, durableSeq }: CommandResult<'message:send'>): void {
+  #onAcknowledged(id: string, attempt: number, { seq, epoch, durableSeq }: CommandResult<'message:send'>): void {
     this.#pending.delete(id);
+    // Also one of an epoch that this client was not told of yet: what is lost again later has to be sent again.
+    if (epoch >= this.#epoch) this.#acknowledged.set(id, { seq, attempt });
     // An answer that was on its way when the store was rebuilt says nothing about the log that there is now.
     if (epoch === this.#epoch) {
-      this.#acknowledged.set(id, seq);
       this.#durableSeq = Math.max(this.#durableSeq, durableSeq);
       this.#known.note(seq, id);
       this.#watchHoles();

@@ -43,6 +43,16 @@ export class Verdict {
     else violations.push(violation());
   }
 
+  /** Takes over what another one found. */
+  add(other: Verdict): void {
+    for (const fate of FATES) this.fates[fate] += other.fates[fate];
+    for (const invariant of invariants()) {
+      this.#examined.set(invariant, this.examined(invariant) + other.examined(invariant));
+      const violations = other.violations(invariant);
+      if (violations.length > 0) this.#violations.set(invariant, [...this.violations(invariant), ...violations]);
+    }
+  }
+
   /** How many facts were looked at: with none, that an invariant holds says nothing. */
   examined(invariant: Invariant): number {
     return this.#examined.get(invariant) ?? 0;

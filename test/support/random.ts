@@ -1,8 +1,10 @@
 /** Mulberry32: small, fast, and the same sequence for the same seed everywhere. */
 export class Random {
+  readonly seed: number;
   #state: number;
 
   constructor(seed: number) {
+    this.seed = seed;
     this.#state = seed >>> 0;
   }
 

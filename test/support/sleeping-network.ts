@@ -19,6 +19,8 @@ export interface SleepingNetwork {
   loseAnswers(): void;
   /** From now on nothing passes over the connections that are open, either way, nor do their ends. */
   cut(): void;
+  /** The server is told of what was cut, as by a network that gives up; the device is not. */
+  tellServer(): void;
   /** Both sides are told of what was cut, as a device's own network tells at last. */
   endCut(): void;
   close(): Promise<void>;
@@ -56,6 +58,9 @@ export async function startSleepingNetwork(port: number): Promise<SleepingNetwor
     },
     cut: () => {
       for (const line of lines) Object.assign(line, { isUpDead: true, isDownDead: true });
+    },
+    tellServer: () => {
+      for (const { far, isUpDead, isDownDead } of lines) if (isUpDead && isDownDead) far.destroy();
     },
     endCut: () => {
       for (const { near, far, isUpDead, isDownDead } of lines) {

@@ -11,9 +11,9 @@ afterEach(() => void jest.useRealTimers());
 function clockOver(offset: () => number, takesMs = 0): RedisClock {
   return new RedisClock({
     send: () => {
-      jest.setSystemTime(Date.now() + takesMs / 2);
+      jest.advanceTimersByTime(takesMs / 2);
       const at = Date.now() + offset();
-      jest.setSystemTime(Date.now() + takesMs / 2);
+      jest.advanceTimersByTime(takesMs / 2);
       return Promise.resolve([String(Math.floor(at / 1000)), String((at % 1000) * 1000)]);
     },
   });
@@ -23,8 +23,20 @@ it.each([0, 3_600_000, -3_600_000])('an instance whose clock is off by %d ms has
   const clock = clockOver(() => offset, 40);
   await clock.look();
   expect(clock.now()).toBe(Date.now() + offset);
-  jest.setSystemTime(Date.now() + 5000);
+  jest.advanceTimersByTime(5000);
   expect(clock.now()).toBe(Date.now() + offset);
+});
+
+it.each([3_600_000, -3_600_000])('an instance whose clock is set by %d ms keeps the time of Redis', async (step) => {
+  let offset = 1000;
+  const clock = clockOver(() => offset, 40);
+  await clock.look();
+  const before = clock.now();
+  jest.setSystemTime(Date.now() + step);
+  expect(clock.now()).toBe(before);
+  offset -= step;
+  await clock.look();
+  expect(clock.now()).toBe(before + 40);
 });
 
 it('what is only the wait for the answer does not move it', async () => {

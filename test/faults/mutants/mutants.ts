@@ -20,7 +20,8 @@ export const MUTANTS: readonly Mutant[] = [
     scenario: talk,
     file: APPEND,
     find: "redis.call('XADD', partition .. ':l:' .. session",
-    replace: "local write = seq % 10 == 0 and function() end or redis.call\n  write('XADD', partition .. ':l:' .. session",
+    replace:
+      "local write = seq % 10 == 0 and function() end or redis.call\n  write('XADD', partition .. ':l:' .. session",
   },
   {
     name: 'a repetition is not recognised',

@@ -1,5 +1,6 @@
 import type { Random } from '../../support/random.ts';
 import type { Arena } from '../arena.ts';
+import type { Instance } from '../instance.ts';
 import { longestPauseMs, threeInstances } from '../scenario.ts';
 import type { Scenario } from '../scenario.ts';
 
@@ -19,8 +20,12 @@ export const f02: Scenario = {
   },
 };
 
-export async function restartAll(arena: Arena, random: Random): Promise<void> {
-  for (const instance of arena.deployment.instances) {
+export async function restartAll(
+  arena: Arena,
+  random: Random,
+  instances: readonly Instance[] = arena.deployment.instances,
+): Promise<void> {
+  for (const instance of instances) {
     await arena.acknowledgements(1 + random.below(50));
     const toldAt = performance.now();
     const code = await instance.sigterm();

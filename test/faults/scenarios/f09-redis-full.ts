@@ -1,11 +1,9 @@
 import { eventually } from '../../support/eventually.ts';
-import type { RedisServer } from '../../support/redis-server.ts';
 import { threeInstances } from '../scenario.ts';
 import type { Scenario } from '../scenario.ts';
+import { fill, giveRoom } from './full-redis.ts';
 
 const HEALED_WITHIN_MS = 8_000;
-const BALLAST = 'ballast-of-the-test';
-const BALLAST_BYTES = 2 * 2 ** 20;
 
 export const f09: Scenario = {
   name: 'F9',
@@ -32,8 +30,7 @@ export const f09: Scenario = {
       JSON.stringify(headsFull) === JSON.stringify(headsBefore),
       () => `a refused send moved the head: ${headsBefore.join()} became ${headsFull.join()}`,
     );
-    await redis.command('CONFIG', 'SET', 'maxmemory', '0');
-    await redis.command('DEL', BALLAST);
+    await giveRoom(redis);
     const tookMs = await arena.served();
     arena.demand(
       tookMs <= HEALED_WITHIN_MS,
@@ -52,13 +49,6 @@ export const f09: Scenario = {
     }
   },
 };
-
-/** More is in it than it may hold, by more than any buffer of a client that comes and goes. */
-async function fill(redis: RedisServer): Promise<void> {
-  await redis.command('SET', BALLAST, 'x'.repeat(BALLAST_BYTES));
-  const used = Number(/^used_memory:(\d+)/m.exec(String(await redis.command('INFO', 'memory')))?.[1]);
-  await redis.command('CONFIG', 'SET', 'maxmemory', String(used - BALLAST_BYTES / 2));
-}
 
 /** The policy is looked at once in a while, not with every command. */
 async function becomes(

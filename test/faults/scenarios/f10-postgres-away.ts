@@ -7,9 +7,9 @@ import { threeInstances } from '../scenario.ts';
 import type { Scenario } from '../scenario.ts';
 import { archived } from './archived.ts';
 import { DatabaseLocks } from './database-locks.ts';
-import { deliveryOf } from './delivery.ts';
-import type { Delivery } from './delivery.ts';
+import { compared, demandDelivery, during, shown } from './delivery.ts';
 import { expectPutOut, putOut } from './put-out.ts';
+import { refusals } from './refusals.ts';
 
 const CALM_MS = 6_000;
 const DOWN_MS = 12_000;
@@ -20,9 +20,6 @@ const LOCKED_MS = 5_000;
 const HEALED_WITHIN_MS = 8_000;
 /** What the server takes before it refuses: more than the clients of a run can say. */
 const MAX_BACKLOG = 200_000;
-/** So much worse than before may delivery be, and a p99 below this is a matter of the machine alone. */
-const WORST_FACTOR = 5;
-const NOISE_MS = 50;
 
 export const f10: Scenario = {
   name: 'F10',
@@ -103,19 +100,11 @@ export const f10: Scenario = {
       `${waiting} messages waited; the first send after Postgres was back took ${Math.round(healedMs)} ms; archived ${drainedMs} ms after the last`,
       `who gave way in a deadlock: ${String(gaveWay)}`,
     );
-    // The machine has its own moods: what it does without a fault, before or after, is what counts as calm.
-    const bound = WORST_FACTOR * Math.max(calm.p99Ms, calmAgain.p99Ms, NOISE_MS);
     for (const [name, delivery] of Object.entries({ down, slow, locked })) {
-      arena.demand(delivery.p99Ms <= bound, () => `delivery with Postgres ${name}: p99 ${compared(delivery, calm)}`);
+      demandDelivery(arena, `Postgres ${name}`, delivery, [calm, calmAgain]);
     }
   },
 };
-
-async function during(arena: Arena, run: () => Promise<unknown>): Promise<Delivery> {
-  const from = performance.now();
-  await run();
-  return deliveryOf(arena, from, performance.now() - 500);
-}
 
 /** As the instances count what waits, together. */
 async function backlogOf({ deployment: { redis } }: Arena): Promise<number> {
@@ -157,21 +146,7 @@ async function demandDatabase(arena: Arena, status: string, code: number): Promi
   }
 }
 
-function refusals(arena: Arena, since: number): number {
-  return arena.clients.recorders
-    .flatMap(({ record }) => record.entries)
-    .filter((entry) => entry.kind === 'unknown' && entry.why === 'refused_for_now' && entry.at >= since).length;
-}
-
 function demandNoRefusal(arena: Arena, since: number, when: string): void {
   const count = refusals(arena, since);
   arena.demand(count === 0, () => `${count} sends were refused ${when}`);
-}
-
-function shown({ p99Ms, count }: Delivery): string {
-  return `${Math.round(p99Ms)} ms of ${count}`;
-}
-
-function compared(delivery: Delivery, calm: Delivery): string {
-  return `${shown(delivery)} (x${(delivery.p99Ms / calm.p99Ms).toFixed(1)})`;
 }
