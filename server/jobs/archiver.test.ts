@@ -1,4 +1,5 @@
 import { afterEach, expect, it, jest } from '@jest/globals';
+import { eventually } from '../../test/support/eventually.ts';
 import { newMessage, newSeat, newSession } from '../../test/support/stored-session.ts';
 import { TandemError } from '../../protocol/errors.ts';
 import {
@@ -43,13 +44,22 @@ class Source implements ArchiveSource {
     return Promise.resolve(changed.slice(0, limit).map(({ document }) => document.id));
   }
 
-  read(sessionId: string): Promise<UnarchivedSession | null> {
+  read(sessionId: string, maxMessages: number): Promise<UnarchivedSession | null> {
     if (this.isAway) return Promise.reject(new TandemError('UNAVAILABLE'));
     if (this.unreadable.has(sessionId)) return Promise.reject(new SyntaxError('no document'));
-    return Promise.resolve(this.sessions.get(sessionId) ?? null);
+    const session = this.sessions.get(sessionId);
+    return Promise.resolve(
+      session === undefined ? null : { ...session, messages: session.messages.slice(0, maxMessages) },
+    );
   }
 
-  settle({ document: { id } }: UnarchivedSession): Promise<'done' | 'gone'> {
+  settle({ document: { id }, messages }: UnarchivedSession): Promise<'done' | 'more' | 'gone'> {
+    const session = this.sessions.get(id);
+    if (session !== undefined && session.messages.length > messages.length) {
+      this.sessions.set(id, { ...session, messages: session.messages.slice(messages.length) });
+      this.#waiting.push(id);
+      return Promise.resolve('more');
+    }
     this.settled.push(id);
     this.sessions.delete(id);
     this.aside.delete(id);
@@ -240,6 +250,23 @@ it('puts no more into one transaction than it can store in time', async () => {
     expect(messages.length).toBeLessThanOrEqual(2000);
     expect(messages.reduce((sum, { bodyJson }) => sum + bodyJson.length, 0)).toBeLessThanOrEqual(5_000_000);
   }
+});
+
+it('gives a database that does not keep up less at a time, until it does', async () => {
+  open();
+  const most = 300;
+  failure = ({ messages }) => (messages.length > most ? new TandemError('UNAVAILABLE') : null);
+  const sizes = () => batches.map(({ messages }) => messages.length);
+  source.add(...Array.from({ length: 4 }, () => waiting(500)));
+  archiver.start();
+  await eventually(() => Promise.resolve(expect(source.settled).toHaveLength(4)));
+  expect(Math.max(...sizes())).toBeLessThanOrEqual(most);
+  expect(sizes().reduce((sum, size) => sum + size, 0)).toBe(2000);
+  batches.length = 0;
+  failure = () => null;
+  source.add(...Array.from({ length: 20 }, () => waiting(500)));
+  await eventually(() => Promise.resolve(expect(source.settled).toHaveLength(24)));
+  expect(Math.max(...sizes())).toBe(2000);
 });
 
 it('promises the archive for what is in it, and for nothing else', async () => {

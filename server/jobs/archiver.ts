@@ -1,6 +1,6 @@
 import { TandemError } from '../../protocol/errors.ts';
 import { DivergenceError, type ArchiveSource, type DurableStore, type UnarchivedSession } from '../sessions/ports.ts';
-import { batchesOf, batchOf, bytesOf } from './archiver-batch.ts';
+import { batchesOf, batchOf, BatchSize, bytesOf } from './archiver-batch.ts';
 import { isLocked, isRefusal, reasonOf } from './archiver-refusal.ts';
 import { salvage } from './archiver-salvage.ts';
 import type { Job } from './loop.ts';
@@ -67,6 +67,20 @@ export function createArchiver(options: ArchiverOptions): Archiver {
   // What was taken and could not be stored is tried again first: it is handed out to nobody else for a while, and a
   // round without it would look as if all were well.
   let pending: { readonly sessionId: string; readonly sinceAt: number }[] = [];
+  const size = new BatchSize();
+  /** Of one session: no more than fits into a transaction. */
+  const mostOfSession = () => Math.min(MESSAGES_OF_SESSION, size.messages);
+
+  /** Throws what the database throws. */
+  const commit = async (sessions: readonly UnarchivedSession[]) => {
+    try {
+      await durable.commit(batchOf(sessions));
+    } catch (error) {
+      if (!isRefusal(error) && !isLocked(error)) size.failed();
+      throw error;
+    }
+    size.stored();
+  };
 
   /** What was said in this round of sessions whose row somebody else holds. */
   const locked: Error[] = [];
@@ -124,7 +138,7 @@ export function createArchiver(options: ArchiverOptions): Archiver {
   const storeApart = async (sessions: readonly UnarchivedSession[]) => {
     for (const session of sessions) {
       try {
-        await durable.commit(batchOf([session]));
+        await commit([session]);
       } catch (error) {
         await apart(session, error);
         continue;
@@ -134,8 +148,9 @@ export function createArchiver(options: ArchiverOptions): Archiver {
   };
 
   const store = async (sessions: readonly UnarchivedSession[]): Promise<boolean> => {
+    const most = mostOfSession();
     try {
-      await durable.commit(batchOf(sessions));
+      await commit(sessions);
     } catch (error) {
       const [session, ...others] = sessions;
       if (session !== undefined && others.length === 0) await apart(session, error);
@@ -146,12 +161,13 @@ export function createArchiver(options: ArchiverOptions): Archiver {
     const outcomes = await Promise.all(sessions.map(settle));
     // What came while it was stored waits for the next round; what did not fit does not. Otherwise a session that is never
     // quiet would keep the archiver running for a message at a time.
-    return outcomes.some((outcome, index) => outcome === 'more' && isFull(sessions[index]));
+    return outcomes.some((outcome, index) => outcome === 'more' && isFull(sessions[index], most));
   };
 
   /** A session that cannot be read must not keep the others from the archive; a store that cannot be asked keeps all. */
   const readAll = async (sessionIds: readonly string[]): Promise<UnarchivedSession[]> => {
-    const reads = await Promise.allSettled(sessionIds.map((id) => source.read(id, MESSAGES_OF_SESSION)));
+    const most = mostOfSession();
+    const reads = await Promise.allSettled(sessionIds.map((id) => source.read(id, most)));
     const found: UnarchivedSession[] = [];
     for (const [index, result] of reads.entries()) {
       if (result.status === 'fulfilled') {
@@ -187,7 +203,7 @@ export function createArchiver(options: ArchiverOptions): Archiver {
       // What is likely to be refused again is not stored with others; what is not due is left: another has just tried.
       await storeApart(found.filter(({ asideMs }) => asideMs === 0));
       const sessions = found.filter(({ asideMs }) => asideMs === null);
-      for (const batch of batchesOf(sessions)) hasMore = (await store(batch)) || hasMore;
+      for (const batch of batchesOf(sessions, size.messages)) hasMore = (await store(batch)) || hasMore;
       pending = rest;
     }
     const [refused] = locked;
@@ -219,10 +235,10 @@ export function createArchiver(options: ArchiverOptions): Archiver {
     let read: UnarchivedSession | null = null;
     try {
       for (let rounds = 0; rounds < 20; rounds += 1) {
-        read = await source.read(sessionId, MESSAGES_OF_SESSION);
+        read = await source.read(sessionId, mostOfSession());
         // Nobody waits for what is known to be refused.
         if (read === null || (read.asideMs ?? 0) > 0) return false;
-        await durable.commit(batchOf([read]));
+        await commit([read]);
         const outcome = await settle(read);
         if (outcome !== 'more') return outcome === 'done';
       }
@@ -237,9 +253,9 @@ export function createArchiver(options: ArchiverOptions): Archiver {
     const ids = await source.changed(CHANGED);
     const reads = await Promise.all(ids.map((id) => source.read(id, MESSAGES_OF_CHANGED)));
     const found = reads.flatMap((read) => (read?.asideMs === null ? [read] : []));
-    for (const batch of batchesOf(found)) {
+    for (const batch of batchesOf(found, size.messages)) {
       try {
-        await durable.commit(batchOf(batch));
+        await commit(batch);
         await Promise.all(batch.map(settle));
       } catch {
         for (const { sessionId } of batch) await archive(sessionId);
@@ -277,7 +293,7 @@ export function createArchiver(options: ArchiverOptions): Archiver {
 }
 
 /** Whether there was more to read than is read at once. */
-function isFull(session: UnarchivedSession | undefined): boolean {
+function isFull(session: UnarchivedSession | undefined, most: number): boolean {
   if (session === undefined) return false;
-  return session.messages.length >= MESSAGES_OF_SESSION || bytesOf(session) >= FULL_BYTES;
+  return session.messages.length >= most || bytesOf(session) >= FULL_BYTES;
 }

@@ -24,7 +24,7 @@ import type { FaultKind } from './plan.ts';
 export const ELDER = 0;
 
 /** Long enough for everybody to notice now and then, and short enough for a thousand of them in an hour. */
-const MOST_AWAY_MS = 3_000;
+const MOST_AWAY_MS = 2_000;
 export const MOST_STALL_MS = 1_500;
 const MOST_LATE_MS = 2_000;
 const STARTS = 5;
