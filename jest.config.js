@@ -16,4 +16,6 @@ export default {
   testTimeout: 60_000,
   // Most tests wait for events more than they compute: two at once use two cores better than one, and three make deadlines late.
   maxWorkers: 2,
+  // Modules of files that are done stay in a worker's memory: beyond this, its collections cost more than a new worker.
+  workerIdleMemoryLimit: '700MB',
 };

@@ -167,6 +167,9 @@ const commits = (count: number) =>
     };
   });
 
+const settled = (count: number) =>
+  eventually(() => (source.settled.length === count ? Promise.resolve() : Promise.reject(new Error('not yet'))));
+
 it('stores what waits, and settles it after that alone', async () => {
   open();
   const sessions = [waiting(3), waiting(), waiting(1)];
@@ -259,13 +262,13 @@ it('gives a database that does not keep up less at a time, until it does', async
   const sizes = () => batches.map(({ messages }) => messages.length);
   source.add(...Array.from({ length: 4 }, () => waiting(500)));
   archiver.start();
-  await eventually(() => Promise.resolve(expect(source.settled).toHaveLength(4)));
+  await settled(4);
   expect(Math.max(...sizes())).toBeLessThanOrEqual(most);
   expect(sizes().reduce((sum, size) => sum + size, 0)).toBe(2000);
   batches.length = 0;
   failure = () => null;
   source.add(...Array.from({ length: 20 }, () => waiting(500)));
-  await eventually(() => Promise.resolve(expect(source.settled).toHaveLength(24)));
+  await settled(24);
   expect(Math.max(...sizes())).toBe(2000);
 });
 

@@ -36,7 +36,7 @@ async function main(): Promise<void> {
 async function decoder(seed: number, count: number): Promise<void> {
   const startedAt = performance.now();
   const onProgress = (inputs: number) => console.log(`${inputs} inputs`);
-  const report = await runDecoder({ seed, count, onProgress });
+  const report = await runDecoder({ seed, count, isMeasured: true, onProgress });
   const { inputs, connections, accepted, failures, isPolluted, left, heapBytes, rssBytes } = report;
   console.log(`${inputs} inputs on ${connections} connections in ${seconds(startedAt)} s, ${accepted} of them right`);
   console.log(`heap ${grown(heapBytes)}, resident ${grown(rssBytes)}`);
