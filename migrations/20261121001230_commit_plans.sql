@@ -7,4 +7,6 @@
 alter function commit_batch(json)
   set enable_seqscan = off
   set enable_hashjoin = off
-  set enable_mergejoin = off;
+  set enable_mergejoin = off
+  -- What is disabled counts as dear, and for dear plans machine code would be made.
+  set jit = off;

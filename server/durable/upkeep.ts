@@ -1,6 +1,7 @@
 /** What autovacuum does elsewhere: the embedded database has none. */
 import pg from 'pg';
 import type { Connection } from './connection.ts';
+import { unavailable } from './unavailable.ts';
 
 /**
  * Tables of which so much has changed that autovacuum would come: 50 rows and a tenth of them for what the planner goes
@@ -8,29 +9,44 @@ import type { Connection } from './connection.ts';
  * as planned for empty tables: its prepared statements read them from end to end until the next day.
  */
 const DUE = `
-  select relname as name from pg_stat_user_tables
-  where schemaname = current_schema()
-    and (n_mod_since_analyze > 50 + 0.1 * n_live_tup or n_dead_tup > 50 + 0.2 * n_live_tup)
-  order by relname`;
+  select * from (
+    select relname as name, n_mod_since_analyze > 50 + 0.1 * n_live_tup as "isChanged",
+      n_dead_tup > 50 + 0.2 * n_live_tup as "isFull"
+    from pg_stat_user_tables where schemaname = current_schema()
+  ) tables
+  where "isChanged" or "isFull" order by name`;
+
+interface Due {
+  readonly name: string;
+  readonly isChanged: boolean;
+  readonly isFull: boolean;
+}
 
 /**
  * Gives the room of removed rows free, and gathers what the planner goes by, where either is due. Returns the tables that
- * were. One after the other: the database computes in one thread, and in between others get their turn.
+ * were. One after the other: the database computes in one thread, and in between others get their turn. Throws
+ * `UNAVAILABLE`.
  */
 export async function keepUp(connection: Connection): Promise<string[]> {
   const client = new pg.Client(connection);
   // What breaks the connection also rejects the statement that waits.
   client.on('error', () => {});
-  await client.connect();
   try {
+    await client.connect();
     // Counts are written down once a second at most, and there is but one session to do it.
     await client.query('select pg_stat_force_next_flush()');
-    const { rows } = await client.query<{ name: string }>(DUE);
-    const names = rows.map(({ name }) => name);
-    // Without truncation, which would wait for whoever reads the table.
-    for (const name of names) await client.query(`vacuum (analyze, truncate false) ${pg.escapeIdentifier(name)}`);
-    return names;
+    const { rows } = await client.query<Due>(DUE);
+    for (const { name, isFull } of rows) {
+      // Without truncation, which would wait for whoever reads the table. What only grows is sampled: that takes no longer
+      // for a large table.
+      const command = isFull ? 'vacuum (analyze, truncate false)' : 'analyze';
+      await client.query(`${command} ${pg.escapeIdentifier(name)}`);
+    }
+    return rows.map(({ name }) => name);
+  } catch (error) {
+    // A database that is away says so elsewhere, once.
+    throw error instanceof pg.DatabaseError ? error : unavailable(error);
   } finally {
-    await client.end();
+    await client.end().catch(() => undefined);
   }
 }

@@ -73,13 +73,14 @@ export function createArchiver(options: ArchiverOptions): Archiver {
 
   /** Throws what the database throws. */
   const commit = async (sessions: readonly UnarchivedSession[]) => {
+    const batch = batchOf(sessions);
     try {
-      await durable.commit(batchOf(sessions));
+      await durable.commit(batch);
     } catch (error) {
-      if (!isRefusal(error) && !isLocked(error)) size.failed();
+      if (!isRefusal(error) && !isLocked(error)) size.failed(batch.messages.length);
       throw error;
     }
-    size.stored();
+    size.stored(batch.messages.length);
   };
 
   /** What was said in this round of sessions whose row somebody else holds. */
@@ -147,8 +148,7 @@ export function createArchiver(options: ArchiverOptions): Archiver {
     }
   };
 
-  const store = async (sessions: readonly UnarchivedSession[]): Promise<boolean> => {
-    const most = mostOfSession();
+  const store = async (sessions: readonly UnarchivedSession[], most: number): Promise<boolean> => {
     try {
       await commit(sessions);
     } catch (error) {
@@ -165,8 +165,7 @@ export function createArchiver(options: ArchiverOptions): Archiver {
   };
 
   /** A session that cannot be read must not keep the others from the archive; a store that cannot be asked keeps all. */
-  const readAll = async (sessionIds: readonly string[]): Promise<UnarchivedSession[]> => {
-    const most = mostOfSession();
+  const readAll = async (sessionIds: readonly string[], most: number): Promise<UnarchivedSession[]> => {
     const reads = await Promise.allSettled(sessionIds.map((id) => source.read(id, most)));
     const found: UnarchivedSession[] = [];
     for (const [index, result] of reads.entries()) {
@@ -178,11 +177,13 @@ export function createArchiver(options: ArchiverOptions): Archiver {
     return found;
   };
 
-  const readSome = (waiting: typeof pending): Promise<UnarchivedSession[]> => {
-    const found = readAll(waiting.slice(0, READ_AT_ONCE).map(({ sessionId }) => sessionId));
+  const readSome = (waiting: typeof pending) => {
+    const most = mostOfSession();
+    const ids = waiting.slice(0, READ_AT_ONCE).map(({ sessionId }) => sessionId);
+    const reading = readAll(ids, most);
     // Nobody awaits it when the round ends before with a fault.
-    found.catch(() => undefined);
-    return found;
+    reading.catch(() => undefined);
+    return { reading, most };
   };
 
   const round = async (): Promise<'more at once' | 'some' | 'none'> => {
@@ -196,14 +197,15 @@ export function createArchiver(options: ArchiverOptions): Archiver {
     let hasMore = pending.length >= SESSIONS;
     let next = readSome(pending);
     while (pending.length > 0) {
-      const found = await next;
+      const { reading, most } = next;
+      const found = await reading;
       const rest = pending.slice(READ_AT_ONCE);
       // While Postgres stores these.
       next = readSome(rest);
       // What is likely to be refused again is not stored with others; what is not due is left: another has just tried.
       await storeApart(found.filter(({ asideMs }) => asideMs === 0));
       const sessions = found.filter(({ asideMs }) => asideMs === null);
-      for (const batch of batchesOf(sessions, size.messages)) hasMore = (await store(batch)) || hasMore;
+      for (const batch of batchesOf(sessions, size)) hasMore = (await store(batch, most)) || hasMore;
       pending = rest;
     }
     const [refused] = locked;
@@ -253,7 +255,7 @@ export function createArchiver(options: ArchiverOptions): Archiver {
     const ids = await source.changed(CHANGED);
     const reads = await Promise.all(ids.map((id) => source.read(id, MESSAGES_OF_CHANGED)));
     const found = reads.flatMap((read) => (read?.asideMs === null ? [read] : []));
-    for (const batch of batchesOf(found, size.messages)) {
+    for (const batch of batchesOf(found, size)) {
       try {
         await commit(batch);
         await Promise.all(batch.map(settle));

@@ -49,7 +49,7 @@ it('are whole texts on a WebSocket, of every length and with every character', a
 
 it('have headers that are as short as they can be', () => {
   for (const bytes of BYTES) {
-    const frame = textPacket(textOf(bytes, 'é')).options.wsPreEncodedFrame[0];
+    const frame = textPacket(textOf(bytes, 'é')).frame[0];
     expect(frame.length - bytes - 1).toBe(bytes + 1 < 126 ? 2 : bytes + 1 < 65_536 ? 4 : 10);
   }
 });

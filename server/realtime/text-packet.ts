@@ -24,10 +24,10 @@ interface Link {
   };
 }
 
-/** What Engine.IO is handed for each receiver: the text for whoever polls, the frame for a WebSocket. */
+/** The text for whoever polls or has to wait, the frame for a WebSocket that can be written to at once. */
 export interface TextPacket {
   readonly text: string;
-  readonly options: { wsPreEncodedFrame: [Buffer] };
+  readonly frame: [Buffer];
 }
 
 /** `message:new`, encoded once for all who receive it; `json` is the message as it was stored, and is not parsed again. */
@@ -40,7 +40,7 @@ export function messagePacket(json: string): TextPacket {
  * the same number of times, but the stream's queue is not.
  */
 export function textPacket(text: string): TextPacket {
-  return { text, options: { wsPreEncodedFrame: [frameOf(text)] } };
+  return { text, frame: [frameOf(text)] };
 }
 
 /**
@@ -48,22 +48,22 @@ export function textPacket(text: string): TextPacket {
  * nothing to write is written to at once: packets, queues and events of Engine.IO on the way cost 5 us, and say nothing
  * that the connection's own end does not.
  */
-export function sendPacket({ socket, isSlow }: Connection, { text, options }: TextPacket): void {
+export function sendPacket({ socket, isSlow }: Connection, { text, frame }: TextPacket): void {
   const { conn } = socket;
   if (!socket.connected || conn.readyState !== 'open') return;
   const { transport, writeBuffer } = conn as unknown as Link; // Engine.IO's types hide it.
   if (transport.name === 'websocket' && transport.socket !== undefined) {
     const { readyState, bufferedAmount, _sender: sender } = transport.socket;
-    // After a Close frame nothing may follow (RFC 6455, 5.5.1); Engine.IO hands frames over without a look.
+    // After a Close frame nothing may follow (RFC 6455, 5.5.1).
     if (readyState !== OPEN) return;
     const isIdle = transport.writable && writeBuffer.length === 0 && bufferedAmount === 0;
     if (isIdle && !isSlow && sender !== undefined) {
-      sender.sendFrame(options.wsPreEncodedFrame);
+      sender.sendFrame(frame);
       return;
     }
   }
-  // Engine.IO's types know nothing of the option, which Socket.IO's own adapter sets, one object for all receivers, too.
-  conn.write(text, options as Parameters<typeof conn.write>[1]);
+  // Not as a frame: those that wait are written without a look at whether the connection was closed meanwhile.
+  conn.write(text);
 }
 
 function frameOf(text: string): Buffer {

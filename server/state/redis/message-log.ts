@@ -65,7 +65,7 @@ export class MessageLog {
     const { redis, channel, instanceId, retryHorizonMs, timings, clock } = options;
     const settings = [String(retryHorizonMs), String(timings.idleWarningMs), String(lifeOf(timings)), channel.command];
     this.#appends = new ScriptBatch({
-      run: (names, args) => redis.run(APPEND, names, args),
+      run: (names, args) => redis.run(APPEND, redis.kind === 'cluster' ? withAbsent(names) : names, args),
       shared: ({ args: [head = ''] }) => {
         const sessionId = head.slice(0, head.indexOf(' '));
         return [clock(), instanceId, ...settings, channel.nameFor(sessionId)];
@@ -210,6 +210,15 @@ export class MessageLog {
     const kind = textOf(await redis.run(TOUCH, names, args));
     return { kind: kind === 'closed' ? 'session_closed' : kind === 'touched' ? kind : 'not_seated' };
   }
+}
+
+/**
+ * With a key that nobody has, in their slot, behind all that the script looks at. While a slot moves to another node, the
+ * script would be begun where the first key is, and stop halfway at one that is not there; with this one it is refused
+ * before (TRYAGAIN), and sent again.
+ */
+function withAbsent(names: readonly string[]): string[] {
+  return [...names, `${names[0] ?? ''}:absent`];
 }
 
 /** Of a reply whose first item says what became of the message. */
