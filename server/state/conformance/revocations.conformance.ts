@@ -25,15 +25,18 @@ export function describeRevocationFeed(name: string, open: () => Promise<FeedHar
       const user: Revocation = { kind: 'user', subject: 'user "{}:\n', notBefore: now(), expiresAt };
       const last: Revocation = { kind: 'token', subject: 'last', notBefore: null, expiresAt };
       const heard: Revocation[][] = [[], []];
-      await new Promise<void>((resolve) => {
+      const told = new Promise<void>((resolve) => {
         for (const list of heard) {
           feed.onPublished((revocations) => {
             list.push(...revocations);
             if (heard.every((one) => one.some(({ subject }) => subject === 'last'))) resolve();
           });
         }
-        void feed.publish([login, user]).then(() => feed.publish([last]));
       });
+      // They may be told before the answer is here.
+      await feed.publish([login, user]);
+      await feed.publish([last]);
+      await told;
       expect(heard).toEqual([
         [login, user, last],
         [login, user, last],
