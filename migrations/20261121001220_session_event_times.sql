@@ -63,15 +63,12 @@ begin
     insert into session_events (session_id, at, kind, participant_id, reason)
     values (new.session_id, new.left_at, 'left', new.id, new.left_reason);
     if new.left_reason = 'kicked' then
-      -- The last one, if it is not older than the activity that it came with: few rows are looked at.
+      -- Of this batch alone, and not older than the activity that it brought: few rows are looked at.
       with moved as (
-        delete from session_events
-        where id = (
-          select e.id from session_events e join sessions s on s.id = e.session_id
-          where e.session_id = new.session_id and e.at >= s.last_activity_at and e.kind = 'code_changed'
-          order by e.id desc limit 1
-        )
-        returning greatest(session_events.at, new.left_at) as at
+        delete from session_events e using sessions s
+        where s.id = new.session_id and e.session_id = s.id and e.at >= s.last_activity_at
+          and e.kind = 'code_changed' and e.xmin = pg_current_xact_id()::xid
+        returning greatest(e.at, new.left_at) as at
       )
       insert into session_events (session_id, at, kind) select new.session_id, moved.at, 'code_changed' from moved;
     end if;
