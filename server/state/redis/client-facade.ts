@@ -2,7 +2,7 @@ import { replyCode, toCallerError } from './client-errors.ts';
 import type { Readiness } from './client-readiness.ts';
 import { Subscriber, type Placement } from './client-subscriber.ts';
 import type { ConnectionSettings } from './client-connection.ts';
-import type { Guard, Redis, RedisHooks, RedisKind, RedisPrimary, RedisReply } from './client-types.ts';
+import type { Guard, Redis, RedisHooks, RedisKind, RedisPrimary, RedisReply, RedisScript } from './client-types.ts';
 
 const START_DEADLINE_MS = 5000;
 
@@ -44,6 +44,40 @@ export function createFacade(router: Router, { onCommand, onReconnect }: RedisHo
     router.onRefused?.(error);
     return toCallerError(error);
   };
+  let teaching: Promise<unknown> | null = null;
+
+  /**
+   * A node that is new, was restarted or was told to forget: EVAL runs a script and lets the node keep it. What is run
+   * from now on waits until that is answered. By then all that was sent before has been answered, and what of it was
+   * refused is sent again: nothing overtakes it.
+   */
+  const teach = ({ source }: RedisScript, keys: readonly string[], args: readonly string[], guard?: Guard) => {
+    const whole = ['EVAL', source, String(keys.length)].concat(keys, args);
+    const taught = timed(() => router.send(whole, keys[0] ?? null, guard));
+    const all = Promise.allSettled([teaching, taught]).then(() => {
+      if (teaching === all) teaching = null;
+    });
+    teaching = all;
+    return taught;
+  };
+
+  /** The way of each message: one promise, where `timed` would make three. */
+  const run: Redis['run'] = (script, keys, args, guard) => {
+    const startedAt = performance.now();
+    const command = ['EVALSHA', script.sha1, String(keys.length)].concat(keys, args);
+    return router.send(command, keys[0] ?? null, guard).then(
+      (reply) => {
+        onCommand?.((performance.now() - startedAt) / 1000);
+        return reply;
+      },
+      (error: unknown) => {
+        if (replyCode(error) === 'NOSCRIPT') return teach(script, keys, args, guard);
+        onCommand?.((performance.now() - startedAt) / 1000);
+        throw failed(error);
+      },
+    );
+  };
+
   const isSharded = router.kind === 'cluster';
   const close = async () => {
     readiness.close();
@@ -61,27 +95,8 @@ export function createFacade(router: Router, { onCommand, onReconnect }: RedisHo
     onLost: (listener) => readiness.onLost(listener),
     onRecovered: (listener) => readiness.onRecovered(listener),
     onPrimary: (listener) => router.onPrimary(listener),
-    // The way of each message: one promise, where `timed` would make three.
-    run: (script, keys, args, guard) => {
-      const startedAt = performance.now();
-      const key = keys[0] ?? null;
-      const command = ['EVALSHA', script.sha1, String(keys.length)].concat(keys, args);
-      return router.send(command, key, guard).then(
-        (reply) => {
-          onCommand?.((performance.now() - startedAt) / 1000);
-          return reply;
-        },
-        (error: unknown) => {
-          // A node that is new, was restarted or was told to forget: EVAL runs it and lets the node keep it.
-          if (replyCode(error) === 'NOSCRIPT') {
-            const whole = ['EVAL', script.source, String(keys.length)].concat(keys, args);
-            return timed(() => router.send(whole, key, guard));
-          }
-          onCommand?.((performance.now() - startedAt) / 1000);
-          throw failed(error);
-        },
-      );
-    },
+    run: (script, keys, args, guard) =>
+      teaching === null ? run(script, keys, args, guard) : teaching.then(() => run(script, keys, args, guard)),
     send: (args, key) => timed(() => router.send(args, key ?? null)),
     sendToPrimaries: (args) => timed(() => router.sendToPrimaries(args)),
     publish: (channel, message) =>

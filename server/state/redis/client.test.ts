@@ -4,6 +4,7 @@ import { TandemError } from '../../../protocol/errors.ts';
 import { within } from '../../../test/support/deadline.ts';
 import { eventually } from '../../../test/support/eventually.ts';
 import { startRedis, type RedisServer } from '../../../test/support/redis-server.ts';
+import { startTcpProxy } from '../../../test/support/tcp-proxy.ts';
 import { createRedis, type Redis, type RedisHooks, type RedisOptions, type RedisScript } from './client.ts';
 
 const opened: Redis[] = [];
@@ -43,6 +44,7 @@ function script(source: string): RedisScript {
   return { name: 'test', source, sha1: createHash('sha1').update(source).digest('hex') };
 }
 
+const LIST = script(`return redis.call('RPUSH', KEYS[1], ARGV[1])`);
 const COUNT = script(`return { redis.call('INCR', KEYS[1]), ARGV[1] or false, false, { 'a', 1 } }`);
 
 /** How long a refusal with `UNAVAILABLE` took; anything else fails the test. */
@@ -81,6 +83,34 @@ describe('a Redis that works', () => {
     await redis.send(['SCRIPT', 'FLUSH']);
     expect(await redis.run(COUNT, ['forgotten'], [])).toEqual([2, null, null, ['a', 1]]);
     expect(await redis.send(['SCRIPT', 'EXISTS', COUNT.sha1])).toEqual([1]);
+  });
+
+  it('runs scripts in their order on a server that was told to forget them, however its answers come', async () => {
+    const proxy = await startTcpProxy(server);
+    try {
+      const redis = clientOf({ ...server, host: proxy.host, port: proxy.port });
+      await redis.start();
+      await redis.send(['SCRIPT', 'FLUSH']);
+      // Answers come a few bytes at a time: calls go out between the first refusal and the last.
+      proxy.set({ kind: 'throttle', bytesPerSecond: 2000 }, 'down');
+      const order: string[] = [];
+      const calls: Promise<unknown>[] = [];
+      const call = () => {
+        const value = String(order.length);
+        order.push(value);
+        calls.push(redis.run(LIST, ['order'], [value]));
+      };
+      for (let index = 0; index < 10; index += 1) call();
+      for (let index = 0; index < 30; index += 1) {
+        const before = proxy.passed.down;
+        while (proxy.passed.down === before) await new Promise(setImmediate);
+        call();
+      }
+      await Promise.all(calls);
+      expect(await redis.send(['LRANGE', 'order', '0', '-1'])).toEqual(order);
+    } finally {
+      await proxy.close();
+    }
   });
 
   it('leaves the fault of a script what it is', async () => {
