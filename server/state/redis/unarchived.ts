@@ -212,7 +212,7 @@ function unarchivedOf(sessionId: string, reply: readonly unknown[]): UnarchivedS
     receipts: archivedReceipts === receiptsDigest(receipts),
   };
   const ended = arrayOf(endings).map((ending) => JSON.parse(textOf(ending)) as EndedSeat);
-  const messages = arrayOf(entries).map((entry) => storedOf(sessionId, epoch, entry));
+  const messages = messagesOf(sessionId, epoch, arrayOf(entries));
   const decoded = () => decodeDocument(sessionId, textOf(text));
   // Of a session of which only messages are new nobody looks at the document, and to decode it would be most of the work.
   let document = archived.document && messages.length > 0 && ended.length === 0 ? null : decoded();
@@ -225,11 +225,15 @@ function unarchivedOf(sessionId: string, reply: readonly unknown[]): UnarchivedS
   };
 }
 
-function storedOf(sessionId: string, epoch: number, entry: unknown): StoredMessage {
-  const [entryId, content] = arrayOf(entry);
-  const fields = fieldsOf(content);
-  const { id, from, type, bodyJson } = bodyOf(fields.get('m') ?? '');
-  const seq = Number.parseInt(textOf(entryId), 10);
-  const participantId = from === 'server' ? null : from;
-  return { sessionId, epoch, seq, id, participantId, type, bodyJson, sentAt: Number(fields.get('a')) };
+/** Of each entry its id, its time and its text. */
+function messagesOf(sessionId: string, epoch: number, parts: readonly unknown[]): StoredMessage[] {
+  const messages: StoredMessage[] = [];
+  for (let index = 0; index + 2 < parts.length; index += 3) {
+    const { id, from, type, bodyJson } = bodyOf(textOf(parts[index + 2]));
+    const seq = Number.parseInt(textOf(parts[index]), 10);
+    const participantId = from === 'server' ? null : from;
+    const sentAt = numberOf(parts[index + 1]);
+    messages.push({ sessionId, epoch, seq, id, participantId, type, bodyJson, sentAt });
+  }
+  return messages;
 }

@@ -3,8 +3,9 @@
 -- KEYS  of each session: document, flat fields, log, ended seats, sessions to archive, sessions set aside
 -- ARGV  1 now or ''  2 most bytes of all messages together; then of each session: itself, most messages, most bytes of them.
 --       One message of each comes in any case
--- Gives of each { document, { field, value … }, { { id, { field, value … } } … }, { ended seat … }, ms until the next try
---       of a session that is set aside, else -1 }, or { } when it is gone
+-- Gives of each { document, { field, value … }, { entry id, its time, its text … }, { ended seat … }, ms until the next
+--       try of a session that is set aside, else -1 }, or { } when it is gone. Three texts for a message, not the array in
+--       an array that XRANGE gives: each costs both sides
 local PAGE = 50
 local now, left = clock(ARGV[1]), tonumber(ARGV[2])
 
@@ -15,15 +16,17 @@ local function read(keys, session, most, most_bytes)
     redis.call('HDEL', keys[6], session)
     return {}
   end
-  local messages, bytes = {}, 0
+  local messages, count, bytes = {}, 0, 0
   local next_seq = tonumber(durable) + 1
-  while #messages < most and bytes < most_bytes do
-    local page = redis.call('XRANGE', keys[3], text(next_seq), '+', 'COUNT', math.min(PAGE, most - #messages))
-    for _, entry in ipairs(page) do
+  while count < most and bytes < most_bytes do
+    local page = redis.call('XRANGE', keys[3], text(next_seq), '+', 'COUNT', math.min(PAGE, most - count))
+    for index = 1, #page do
       -- a, its time, m, its text
-      bytes = bytes + #entry[2][4]
-      if #messages > 0 and bytes > most_bytes then break end
-      messages[#messages + 1] = entry
+      local id, fields = page[index][1], page[index][2]
+      bytes = bytes + #fields[4]
+      if count > 0 and bytes > most_bytes then break end
+      messages[3 * count + 1], messages[3 * count + 2], messages[3 * count + 3] = id, fields[2], fields[4]
+      count = count + 1
     end
     if #page < PAGE then break end
     next_seq = tonumber(string.match(page[#page][1], '^%d+')) + 1
