@@ -24,8 +24,8 @@ export const schemas = {
   'console:kick': z.strictObject({ sessionId: id, participantId: id }),
   'console:drain': z.strictObject({ instanceId: z.string().min(1).max(100) }),
   'console:logins': z.strictObject({ user: z.string().min(1).max(320) }),
-  // A user of a foreign issuer has whatever id that one gives.
-  'console:sign_out': z.strictObject({ userId: z.string().min(1).max(255), loginId: id.optional() }),
+  // A user of a foreign issuer has whatever id that one gives, as long as a token takes it.
+  'console:sign_out': z.strictObject({ userId: z.string().min(1).max(256), loginId: id.optional() }),
 } satisfies Record<ConsoleCommandName, z.ZodType>;
 
 export const handshake = z.strictObject({ token: z.string().optional() });
