@@ -75,6 +75,15 @@ describe('SlidingWindows', () => {
     expect(windows.waitOf(failures, 300_002)).toBe(0);
   });
 
+  it('waits for the window where the block is shorter', () => {
+    const windows = new SlidingWindows();
+    const failures = request('f', 'x', 1, 60, 1000);
+    windows.record(failures, 0);
+    expect(windows.waitOf(failures, 0)).toBe(60_000);
+    expect(windows.waitOf(failures, 1000)).toBe(59_000);
+    expect(windows.waitOf(failures, 60_000)).toBe(0);
+  });
+
   it('forgets buckets that refuse nobody before those that are blocked', () => {
     const windows = new SlidingWindows(100);
     const failures = (bucket: string) => request('f', bucket, 3, 60, 300_000);

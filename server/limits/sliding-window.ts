@@ -7,6 +7,13 @@
 import type { LimitInfo } from '../../protocol/errors.ts';
 import type { LimitCount, LimitRequest } from '../../protocol/limits.ts';
 
+/** `blockMs` 0: what is refused waits for room alone. */
+export interface WindowRule {
+  readonly points: number;
+  readonly durationMs: number;
+  readonly blockMs: number;
+}
+
 /** Points of one bucket. `now` never goes back further than the callers' clock does. */
 export class SlidingWindow {
   /** Times of the points, ascending; those before `#start` are over. */
@@ -16,12 +23,21 @@ export class SlidingWindow {
 
   /** Milliseconds until a point can be taken; 0 when one can. */
   waitMs(points: number, durationMs: number, now: number): number {
-    if (this.#blockedUntil > now) return this.#blockedUntil - now;
+    const blockedMs = Math.max(0, this.#blockedUntil - now);
     this.#forget(now - durationMs);
-    if (this.#times.length - this.#start < points) return 0;
+    if (this.#times.length - this.#start < points) return blockedMs;
     // With `points` in the window, there is room again when the oldest of the newest `points` is over.
     const oldest = this.#times[this.#times.length - points];
-    return oldest === undefined ? 0 : oldest + durationMs - now;
+    // A block may be shorter than the window.
+    return Math.max(blockedMs, oldest === undefined ? 0 : oldest + durationMs - now);
+  }
+
+  /** As `waitMs`, of one that wants a point now: what is refused blocks the window, unless it is blocked already. */
+  refusalMs({ points, durationMs, blockMs }: WindowRule, now: number): number {
+    const waitMs = this.waitMs(points, durationMs, now);
+    if (waitMs === 0 || blockMs === 0 || this.isBlocked(now)) return waitMs;
+    this.block(now + blockMs);
+    return Math.max(waitMs, blockMs);
   }
 
   take(now: number): void {
@@ -95,11 +111,14 @@ export class SlidingWindows {
     this.#maxBuckets = maxBuckets;
   }
 
-  /** A point of each limit, or of none when one refuses; the refusal names the limit with the longest wait. */
+  /**
+   * A point of each limit, or of none when one refuses; the refusal names the limit with the longest wait. Those that
+   * refuse are blocked from then on, as `count` does it.
+   */
   takeAll(requests: readonly LimitRequest[], now: number): Verdict {
     let refusal: { limit: LimitInfo; retryAfterMs: number } | null = null;
     for (const request of requests) {
-      const retryAfterMs = this.waitOf(request, now);
+      const retryAfterMs = this.#buckets.get(keyOf(request))?.window.refusalMs(ruleOf(request), now) ?? 0;
       if (retryAfterMs > (refusal?.retryAfterMs ?? 0)) refusal = { limit: request.info, retryAfterMs };
     }
     if (refusal !== null) return { kind: 'refused', ...refusal };
@@ -109,15 +128,13 @@ export class SlidingWindows {
 
   /** Takes a point and tells what is left; a refusal blocks the bucket, unless it is blocked already. */
   count(request: LimitRequest, now: number): LimitCount {
-    const { info, blockMs } = request;
-    const durationMs = info.durationSeconds * 1000;
+    const rule = ruleOf(request);
+    const { points, durationMs } = rule;
     const window = this.#windowOf(request, now);
-    const waitMs = window.waitMs(info.points, durationMs, now);
+    const waitMs = window.refusalMs(rule, now);
     if (waitMs === 0) window.take(now);
-    else if (blockMs > 0 && !window.isBlocked(now)) window.block(now + blockMs);
-    const remaining = waitMs === 0 ? Math.max(0, info.points - window.countOf(durationMs, now)) : 0;
-    const resetMs =
-      waitMs === 0 ? window.oldestOf(durationMs, now) + durationMs - now : window.waitMs(info.points, durationMs, now);
+    const remaining = waitMs === 0 ? Math.max(0, points - window.countOf(durationMs, now)) : 0;
+    const resetMs = waitMs === 0 ? window.oldestOf(durationMs, now) + durationMs - now : waitMs;
     return { isTaken: waitMs === 0, remaining, resetMs, takenAt: now };
   }
 
@@ -184,6 +201,10 @@ export class SlidingWindows {
     const victim = forgotten ?? blocked;
     if (victim !== null) this.#buckets.delete(victim);
   }
+}
+
+function ruleOf({ info, blockMs }: LimitRequest): WindowRule {
+  return { points: info.points, durationMs: info.durationSeconds * 1000, blockMs };
 }
 
 function keyOf(request: LimitRequest): string {

@@ -22,9 +22,9 @@ beforeEach(() => {
   ) as unknown as Connection;
 });
 
-function limitsOf(points: number, durationMs: number): ConnectionLimits {
+function limitsOf(points: number, durationMs: number, blockMs = 0): ConnectionLimits {
   const entries = Object.entries(LIMITS).map(([name, { scope }]) => {
-    return [name, { name, scope, points, durationMs, blockMs: 0 }] as const;
+    return [name, { name, scope, points, durationMs, blockMs }] as const;
   });
   return new ConnectionLimits(Object.fromEntries(entries) as unknown as LimitRules, () => now); // All of LIMITS.
 }
@@ -59,6 +59,16 @@ describe('limits of a connection', () => {
         taken = taken.filter((_, at) => at !== index);
       }
     }
+  });
+
+  it('refuse for as long as a block lasts, from the first that is refused on', () => {
+    const limits = limitsOf(1, 1000, 30_000);
+    reserved(limits);
+    expect(reserved(limits)).toEqual({ retryAfterMs: 30_000 });
+    now += 29_999;
+    expect(reserved(limits)).toEqual({ retryAfterMs: 1 });
+    now += 1;
+    expect(reserved(limits)).toEqual({ takenAt: now });
   });
 
   it('take nothing and give nothing back where they are switched off', () => {

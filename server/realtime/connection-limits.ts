@@ -31,7 +31,7 @@ export class ConnectionLimits {
     const now = this.#now();
     const rule = this.#rules[window];
     if (rule.points === 0) return now;
-    const waitMs = connection[window].waitMs(rule.points, rule.durationMs, now);
+    const waitMs = connection[window].refusalMs(rule, now);
     if (waitMs > 0) throw rateLimited(limitInfo(rule), waitMs);
     connection[window].take(now);
     return now;

@@ -39,6 +39,23 @@ export function limiting({ test }: Suite): void {
     expect(deliveredSeqs(h, room.id)).toEqual(range(1, 10));
   });
 
+  test('are refused for as long as a block lasts, from the first that is refused on', async (h) => {
+    const room = await createRoom(h);
+    const limits = [{ ...limitOf('messages_user', 2, 1000), blockMs: 30_000 }];
+    const known = message(room, room.host, { limits });
+    expectKind(await h.state.append(known), 'appended');
+    await sendOk(h, room, room.host, { limits });
+    const refusal = async () => expectKind(await h.state.append(message(room, room.host, { limits })), 'rate_limited');
+    expect((await refusal()).retryAfterMs).toBe(30_000);
+    h.advance(10_000);
+    expect((await refusal()).retryAfterMs).toBe(20_000);
+    expectKind(await h.state.append(known), 'duplicate');
+    h.advance(19_999);
+    expect((await refusal()).retryAfterMs).toBe(1);
+    h.advance(1);
+    expect(await sendOk(h, room, room.host, { limits })).toBe(3);
+  });
+
   test('hold for a bucket across sessions, and for that bucket alone', async (h) => {
     const [room, other] = [await createRoom(h), await createRoom(h)];
     const limit = limitOf('messages_ip', 1);

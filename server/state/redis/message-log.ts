@@ -128,9 +128,9 @@ export class MessageLog {
     // None of it holds a space: ids, hashes and numbers.
     let head = `${sessionId} ${sender.seatId} ${sender.generation} ${id} ${fingerprint} ${seenSeq} `;
     head += `${appending?.traceparent ?? '-'} ${limits.length}`;
-    for (const { info, bucket } of limits) {
+    for (const { info, bucket, blockMs } of limits) {
       names.push(keys.limit(info.name, bucket));
-      head += ` ${info.points} ${info.durationSeconds * 1000}`;
+      head += ` ${info.points} ${info.durationSeconds * 1000} ${blockMs}`;
     }
     const reply = this.#appends.call(this.#groupOf(sessionId), { keys: names, args: [head, text] });
     appending?.endWith(reply);

@@ -51,10 +51,23 @@ it('never more than the points in any window, by the same rule as in memory', as
   }
 });
 
+it('what refuses is blocked, alone, and for as long as its window too, as in memory', async () => {
+  const limits = limitsOf();
+  const memory = new SlidingWindows();
+  for (const blockMs of [1000, 100_000]) {
+    const asked = [request(2, 60, { bucket: `taken, ${blockMs}`, blockMs }), other(6)];
+    for (const passed of [0, 10_000, 10_000, 900, 200, 30_000, 10_000, 1, 60_000, 100_000]) {
+      stage.now += passed;
+      expect(await limits.take(asked)).toEqual(memory.takeAll(asked, stage.now));
+      expect(await limits.waitOf(asked[1] ?? other(6))).toBe(memory.waitOf(other(6), stage.now));
+    }
+  }
+});
+
 it('counts requests, tells what is left, and blocks from the first refusal, as in memory', async () => {
   const limits = limitsOf();
   const memory = new SlidingWindows();
-  for (const blockMs of [0, 100_000]) {
+  for (const blockMs of [0, 1000, 100_000]) {
     const asked = request(3, 60, { bucket: `blocks for ${blockMs}`, blockMs });
     for (const passed of [0, 10_000, 10_000, 10_000, 5000, 40_000, 1000, 60_000, 1, 100_000]) {
       stage.now += passed;
@@ -133,9 +146,9 @@ describe('while Redis is away', () => {
     const kinds = [];
     for (let count = 0; count < 5; count += 1) kinds.push((await limits.take([request(10)])).kind);
     expect(kinds).toEqual(['taken', 'taken', 'taken', 'refused', 'refused']);
-    const failure = request(3, 60, { blockMs: 5000 });
+    const failure = request(3, 60, { blockMs: 90_000 });
     await limits.recordFailure({ ...failure, bucket: 'another' });
-    expect(await limits.waitOf({ ...failure, bucket: 'another' })).toBe(5000);
+    expect(await limits.waitOf({ ...failure, bucket: 'another' })).toBe(90_000);
     isAway = false;
     expect((await limits.take([request(10)])).kind).toBe('taken');
   });

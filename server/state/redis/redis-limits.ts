@@ -141,9 +141,11 @@ export class RedisLimits implements Limits {
 
   /** The time at which the points were taken, or the refusal. */
   async #takeTogether(requests: readonly LimitRequest[]) {
-    const { redis, keys, clock } = this.#options;
-    const names = requests.map(({ info, bucket }) => keys.limit(info.name, bucket));
-    const rules = requests.flatMap(({ info }) => [String(info.points), String(info.durationSeconds * 1000)]);
+    const { redis, clock } = this.#options;
+    const names = requests.flatMap(({ info, bucket }) => this.#names(info.name, bucket));
+    const rules = requests.flatMap(({ info, blockMs }) =>
+      [info.points, info.durationSeconds * 1000, blockMs].map(String),
+    );
     const [number = 0, value = 0] = arrayOf(await redis.run(TAKE, names, [clock(), ...rules])).map(numberOf);
     if (number === 0) return value;
     const refused = requests[number - 1];

@@ -8,9 +8,16 @@ export interface Script {
   readonly sha1: string;
 }
 
-/** The script of that name, from `scripts/`. */
+/** Functions that scripts share, by the scripts that need more than the clock. */
+const SHARED: Readonly<Record<string, readonly string[]>> = {
+  append_message: ['refusal'],
+  count_request: ['refusal'],
+  take_limits: ['refusal'],
+};
+
+/** The script of that name, from `scripts/`, behind the functions that it shares with others. */
 export function loadScript(name: string): Script {
-  const source = `${read('clock')}\n${read(name)}`;
+  const source = ['clock', ...(SHARED[name] ?? []), name].map(read).join('\n');
   return { name, source, sha1: createHash('sha1').update(source).digest('hex') };
 }
 

@@ -12,7 +12,7 @@
 -- ARGV  1 now or ''  2 instance of the caller  3 retry horizon, ms  4 idle warning, ms  5 life of a key, ms
 --       6 command that publishes  7 channel, without the instance
 --       then of each message two. First, with a space between: session, seat, generation, message id, fingerprint, highest
---       seq that the caller knows of, trace or -, count of limits, and of each points and duration in ms: one text,
+--       seq that the caller knows of, trace or -, count of limits, and of each points, duration and block in ms: one text,
 --       because each argument costs the caller more than all that is in it. Then the message as JSON that is open at its end
 -- Gives of each { 'appended', seq, sent at, epoch, durable seq, version of the document },
 --       { 'duplicate', seq, sent at, epoch, durable seq }, { 'limited', number of the limit, ms to wait },
@@ -33,8 +33,8 @@ local function limits_of(count, rest)
   local limits = known_limits[rest]
   if not limits then
     limits = {}
-    for points, duration in string.gmatch(rest, '(%d+) (%d+)') do
-      limits[#limits + 1] = { oldest = '-' .. points, duration = tonumber(duration) }
+    for points, duration, block in string.gmatch(rest, '(%d+) (%d+) (%d+)') do
+      limits[#limits + 1] = { oldest = '-' .. points, duration = tonumber(duration), block = tonumber(block) }
     end
     known_limits[rest] = limits
   end
@@ -56,8 +56,9 @@ end
 local function refusing(key, limits)
   local limited, longest = 0, 0
   for index = 1, #limits do
-    local oldest = redis.call('LINDEX', KEYS[key + index], limits[index].oldest)
-    local wait = oldest and tonumber(oldest) + limits[index].duration - now or 0
+    local limit, bucket = limits[index], KEYS[key + index]
+    local blocked_key = limit.block > 0 and bucket .. ':block'
+    local wait = refusal(bucket, blocked_key, limit.oldest, limit.duration, limit.block, now)
     if wait > longest then limited, longest = index, wait end
   end
   return limited, longest

@@ -5,18 +5,13 @@
 -- Gives { 1 when it was taken, points left, ms until there is one more, now }
 local now = clock(ARGV[1])
 local points, duration, block = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local blocked = tonumber(redis.call('GET', KEYS[2]) or '0') - now
-if blocked > 0 then return { 0, 0, blocked, now } end
-local times = redis.call('LRANGE', KEYS[1], -points, -1)
+local wait = refusal(KEYS[1], KEYS[2], -points, duration, block, now)
+if wait > 0 then return { 0, 0, wait, now } end
 local left, oldest = points, now
-for index = #times, 1, -1 do
-  if tonumber(times[index]) + duration <= now then break end
-  left, oldest = left - 1, tonumber(times[index])
-end
-if left == 0 then
-  if block == 0 then return { 0, 0, oldest + duration - now, now } end
-  redis.call('SET', KEYS[2], text(now + block), 'PX', text(block))
-  return { 0, 0, block, now }
+for _, time in ipairs(redis.call('LRANGE', KEYS[1], -points, -1)) do
+  if tonumber(time) + duration > now then
+    left, oldest = left - 1, math.min(oldest, tonumber(time))
+  end
 end
 redis.call('RPUSH', KEYS[1], text(now))
 redis.call('LTRIM', KEYS[1], -points, -1)

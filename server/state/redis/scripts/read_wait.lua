@@ -4,6 +4,5 @@
 -- ARGV  1 now or ''  2 points  3 duration, ms
 local now = clock(ARGV[1])
 local blocked = tonumber(redis.call('GET', KEYS[2]) or '0') - now
-if blocked > 0 then return blocked end
 local oldest = redis.call('LINDEX', KEYS[1], -tonumber(ARGV[2]))
-return oldest and math.max(0, tonumber(oldest) + tonumber(ARGV[3]) - now) or 0
+return math.max(0, blocked, oldest and tonumber(oldest) + tonumber(ARGV[3]) - now or 0)
