@@ -42,7 +42,7 @@ export class HotSessions {
       onMessage: () => undefined,
       onChangedElsewhere: () => undefined,
       onNewEpoch: () => undefined,
-      archive: { durable: durable.store, store: () => Promise.resolve(false), now: Date.now },
+      archive: { durable: durable.store, store: () => Promise.resolve('unavailable'), now: Date.now },
       clusterLimits: null,
       timings: { graceMs: HOUR_MS, idleWarningMs: HOUR_MS, idleTimeoutMs: 2 * HOUR_MS, ttlMs: 24 * HOUR_MS },
       retryHorizonMs: HOUR_MS,

@@ -1,5 +1,11 @@
 import { TandemError } from '../../protocol/errors.ts';
-import { DivergenceError, type ArchiveSource, type DurableStore, type UnarchivedSession } from '../sessions/ports.ts';
+import {
+  DivergenceError,
+  type ArchiveOutcome,
+  type ArchiveSource,
+  type DurableStore,
+  type UnarchivedSession,
+} from '../sessions/ports.ts';
 import { batchesOf, batchOf, BatchSize, bytesOf } from './archiver-batch.ts';
 import { isLocked, isRefusal, reasonOf } from './archiver-refusal.ts';
 import { salvage } from './archiver-salvage.ts';
@@ -27,6 +33,11 @@ const READ_AT_ONCE = 100;
 const CHANGED = 500;
 const MESSAGES_OF_CHANGED = 1;
 
+/** Of one session, for whoever waits: what grows faster than it is stored is left to the rounds of the loop. */
+const FEW_ROUNDS = 20;
+/** For whoever keeps it from growing: as many as the largest backlog needs in the smallest batches. */
+const ALL_ROUNDS = 4000;
+
 export interface ArchiverOptions {
   source: ArchiveSource;
   durable: Pick<DurableStore, 'commit'>;
@@ -48,6 +59,8 @@ export interface ArchiverOptions {
 export interface Archiver extends Job {
   /** Archives one session now, for whoever must not answer before; false when that did not work in time. */
   archive(sessionId: string): Promise<boolean>;
+  /** The same for what a session is put back without, unless it is archived: however much there is, and whatever became of it. */
+  archiveRest(sessionId: string): Promise<ArchiveOutcome>;
   /** Archives those sessions now of which more than messages has changed, unless the last round failed. */
   archiveChanges(): Promise<void>;
   /** How long the oldest of what was taken last had been waiting; as long as it cannot be stored, it still is. */
@@ -233,21 +246,24 @@ export function createArchiver(options: ArchiverOptions): Archiver {
     }
   };
 
-  const archive = async (sessionId: string): Promise<boolean> => {
+  const archiveAll = async (sessionId: string, rounds: number): Promise<ArchiveOutcome> => {
     let read: UnarchivedSession | null = null;
     try {
-      for (let rounds = 0; rounds < 20; rounds += 1) {
+      for (let done = 0; done < rounds; done += 1) {
         read = await source.read(sessionId, mostOfSession());
+        if (read === null) return 'gone';
         // Nobody waits for what is known to be refused.
-        if (read === null || (read.asideMs ?? 0) > 0) return false;
+        if ((read.asideMs ?? 0) > 0) return 'refused';
         await commit([read]);
         const outcome = await settle(read);
-        if (outcome !== 'more') return outcome === 'done';
+        if (outcome !== 'more') return outcome === 'done' ? 'stored' : 'gone';
       }
     } catch (error) {
-      if (read !== null && isRefusal(error)) await setApart(read, error).catch(() => undefined);
+      if (read === null || !isRefusal(error)) return 'unavailable';
+      await setApart(read, error).catch(() => undefined);
+      return 'refused';
     }
-    return false;
+    return 'unavailable';
   };
 
   /** Together, since they are few and small; each by itself where that fails. */
@@ -260,7 +276,7 @@ export function createArchiver(options: ArchiverOptions): Archiver {
         await commit(batch);
         await Promise.all(batch.map(settle));
       } catch {
-        for (const { sessionId } of batch) await archive(sessionId);
+        for (const { sessionId } of batch) await archiveAll(sessionId, FEW_ROUNDS);
       }
     }
   };
@@ -284,7 +300,8 @@ export function createArchiver(options: ArchiverOptions): Archiver {
         if ((await round().catch(() => 'none')) !== 'more at once') break;
       }
     },
-    archive,
+    archive: async (sessionId) => (await archiveAll(sessionId, FEW_ROUNDS)) === 'stored',
+    archiveRest: (sessionId) => archiveAll(sessionId, ALL_ROUNDS),
     archiveChanges: async () => {
       // Whoever asks is told what there is.
       if (isWell) await changes.next().catch(() => undefined);

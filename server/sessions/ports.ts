@@ -500,6 +500,12 @@ export interface ArchiveSource {
   countAside(): Promise<number>;
 }
 
+/**
+ * What became of all that was to be archived of a session. `refused`: the archive does not take a part of it, whoever asks;
+ * `unavailable`: it could not be asked, or is not done yet; `gone`: there is no such session, or it is another by now.
+ */
+export type ArchiveOutcome = 'stored' | 'refused' | 'unavailable' | 'gone';
+
 /** The instances that share the state. */
 export interface Deployment {
   /** Counts this instance's heartbeat; gives those of all. */
@@ -550,8 +556,12 @@ export interface Connection {
  * may not import it. Best effort: an event may be lost, the log heals it.
  */
 export interface SessionEvents {
-  /** The connection belongs to the session from here on; what is sent to it is held back until its answer is out. */
-  attach(connection: Connection, sessionId: string, holder: SeatHolder): void;
+  /**
+   * The connection belongs to the session from here on; what is sent to it is held back until its answer is out. An
+   * earlier one of the seat is replaced. `readingSince`, in unix ms: the session is closed, and its seats keep their
+   * generations, whoever comes to read.
+   */
+  attach(connection: Connection, sessionId: string, holder: SeatHolder, readingSince?: number | null): void;
   /** Detaches the connection of a seat, if it still holds it. */
   detach(sessionId: string, seatId: string): void;
   toAll<E extends EventName>(sessionId: string, event: E, payload: Events[E]): void;

@@ -180,7 +180,7 @@ async function openState(server: RedisServer, lifeMs: number, onFault: (error: u
         recentSends: () => Promise.resolve([]),
         closedAmong: () => Promise.resolve([]),
       },
-      store: () => Promise.resolve(true),
+      store: () => Promise.resolve('stored'),
       now: Date.now,
     },
   });

@@ -90,7 +90,7 @@ export function limiting({ test }: Suite): void {
     const [room, closed] = [await createRoom(h), await createRoom(h)];
     await close(h, closed);
     const limits = [limitOf('messages_ip', 1)];
-    const stale = { ...room.host, generation: room.host.generation + 1 };
+    const stale = { ...room.host, generation: room.host.generation - 1 };
     expectKind(await h.state.append(message(room, stale, { limits })), 'not_seated');
     expectKind(await h.state.append(message(closed, closed.host, { limits })), 'session_closed');
     const nowhere = { ...message(room, room.host, { limits }), sessionId: randomUUID() };

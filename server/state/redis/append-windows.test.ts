@@ -178,6 +178,24 @@ describe(`known sends (seed ${seed})`, () => {
     await expectLives();
   });
 
+  it('are recognised when the clock goes back over the edge of a window', async () => {
+    stage.now = (windowOf(stage.now) + 1) * HORIZON_MS + 300;
+    const request = messageOf(room.sessionId, room.host);
+    expect(await here.state.append(request)).toMatchObject({ kind: 'appended', seq: 1 });
+    stage.now -= 800;
+    expect(await here.state.append(request)).toMatchObject({ kind: 'duplicate', seq: 1 });
+    const { sessionId, sender, id, fingerprint } = request;
+    expect(await here.state.findSend(sessionId, sender.seatId, id, fingerprint)).toMatchObject({ kind: 'duplicate' });
+    // What is said meanwhile does not make it forget.
+    const other = messageOf(room.sessionId, room.guest);
+    expect(await here.state.append(other)).toMatchObject({ kind: 'appended', seq: 2 });
+    expect(await here.state.append(request)).toMatchObject({ kind: 'duplicate', seq: 1 });
+    stage.now += 1000;
+    expect(await here.state.append(other)).toMatchObject({ kind: 'duplicate', seq: 2 });
+    expect(await here.state.append(messageOf(room.sessionId, room.host))).toMatchObject({ kind: 'appended', seq: 3 });
+    expect(await here.state.append(other)).toMatchObject({ kind: 'duplicate', seq: 2 });
+  });
+
   it('live for two windows, although the clock went back and what was known was lost', async () => {
     const append = () => here.state.append(messageOf(room.sessionId, room.host));
     await append();

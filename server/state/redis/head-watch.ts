@@ -38,8 +38,8 @@ export interface HeadWatchOptions {
   /** Releases seats that were stored for connections that never heard of them. */
   releaseUnheld: () => Promise<void>;
   onChangedElsewhere: (snapshot: SessionSnapshot, mayHaveMissed: boolean) => void;
-  /** The session goes on under another epoch than the one that is known here. */
-  onNewEpoch: (sessionId: string) => void;
+  /** The session goes on under another epoch than the one that was known here. */
+  onNewEpoch: (sessionId: string, over: number) => void;
   onFault: (error: unknown) => void;
 }
 
@@ -117,23 +117,26 @@ export class HeadWatch {
       await this.#options.releaseUnheld();
       for (const ids of byPartition.values()) {
         for (let from = 0; from < ids.length; from += HEADS_AT_ONCE) {
-          moved.push(...(await this.#lookAt(ids.slice(from, from + HEADS_AT_ONCE), { mayHaveMissed, willTell })));
+          await this.#lookAt(ids.slice(from, from + HEADS_AT_ONCE), { mayHaveMissed, willTell, moved });
         }
       }
     } catch (error) {
       // Those that were not looked at are looked at next time, and as closely.
       this.#isSuspect ||= mayHaveMissed;
-      throw error;
+      // What was found to have moved is told of once: nobody would find it again.
+      if (moved.length === 0) throw error;
+      if (!isUnavailable(error)) this.#options.onFault(error);
     }
     return moved;
   }
 
+  /** Adds to `moved`. One that cannot be put back now keeps no other from being looked at; its fault is thrown then. */
   async #lookAt(
     ids: readonly string[],
-    { mayHaveMissed, willTell }: { readonly mayHaveMissed: boolean; readonly willTell: boolean },
-  ) {
+    { mayHaveMissed, willTell, moved }: { mayHaveMissed: boolean; willTell: boolean; moved: MovedHead[] },
+  ): Promise<void> {
     const { redis, keys, onNewEpoch } = this.#options;
-    const moved: MovedHead[] = [];
+    const faults: unknown[] = [];
     const names = ids.map((id) => keys.session(id).flat);
     // Before Redis is asked: what comes meanwhile is no loss.
     const { local } = this.#options;
@@ -151,13 +154,11 @@ export class HeadWatch {
       const isSame = before.epoch === head.epoch;
       const isBehind = head.epoch < before.epoch || (isSame && (lastSeq < before.seq || version < before.version));
       if (isBehind) {
-        const rebuilt = await this.#options.rebuilds.rebuild(sessionId, before.epoch);
-        if (rebuilt === 'closed') await this.#lookAtDocument(sessionId, true, true);
-        else onNewEpoch(sessionId);
+        await this.#putBack(sessionId, before.epoch).catch((error: unknown) => faults.push(error));
         continue;
       }
       if (!isSame) {
-        onNewEpoch(sessionId);
+        onNewEpoch(sessionId, before.epoch);
         continue;
       }
       if (this.#options.local.compare(sessionId, { ...head, version }, willTell)) moved.push({ sessionId, ...head });
@@ -166,7 +167,13 @@ export class HeadWatch {
       if (isStrange || isDoubtful) await this.#lookAtDocument(sessionId, mayHaveMissed, isDoubtful);
       else this.#options.local.settleDoubt(sessionId, false);
     }
-    return moved;
+    if (faults.length > 0) throw faults[0];
+  }
+
+  async #putBack(sessionId: string, epoch: number): Promise<void> {
+    const rebuilt = await this.#options.rebuilds.rebuild(sessionId, epoch);
+    if (rebuilt === 'closed') await this.#lookAtDocument(sessionId, true, true);
+    else this.#options.onNewEpoch(sessionId, epoch);
   }
 
   /** In turn with the changes of this instance: what it tells of is never older than what was told before. */

@@ -10,12 +10,14 @@ const SENDER: SeatHolder = { seatId: 'seat', generation: 4 };
 
 let log: Message[];
 let epoch: number;
-let told: { seq: number; generation: number }[];
+let told: { id: string; seq: number; generation: number }[];
 let faults: unknown[];
 let contradictions: [string, number][];
 let reads: number[];
 /** Runs before the log is read. */
 let onRead: (afterSeq: number) => Promise<void>;
+/** Runs when the log was read, before it is known here what it has. */
+let onAnswer: () => void;
 let page: number;
 let local: LocalSessions;
 
@@ -23,15 +25,18 @@ beforeEach(() => {
   [log, epoch, told, faults, reads, page] = [[], 1, [], [], [], 500];
   contradictions = [];
   onRead = () => Promise.resolve();
+  onAnswer = () => undefined;
   local = new LocalSessions({
-    onMessage: (message, { generation }) => told.push({ seq: message.seq, generation }),
+    onMessage: ({ id, seq }, { generation }) => told.push({ id, seq, generation }),
     onContradiction: (id, of) => contradictions.push([id, of]),
     onFault: (error) => faults.push(error),
     readAfter: async (_, afterSeq): Promise<LoggedMessages> => {
       reads.push(afterSeq);
       await onRead(afterSeq);
       const messages = log.filter(({ seq }) => seq > afterSeq).slice(0, page);
-      return { epoch, lastSeq: log.at(-1)?.seq ?? 0, messages };
+      const logged = { epoch, lastSeq: log.at(-1)?.seq ?? 0, messages };
+      onAnswer();
+      return logged;
     },
   });
 });
@@ -134,8 +139,8 @@ describe('a session that is held here', () => {
 
   it('is told of whatever listeners throw, and goes on', () => {
     const failing = new LocalSessions({
-      onMessage: ({ seq }) => {
-        told.push({ seq, generation: 0 });
+      onMessage: ({ id, seq }) => {
+        told.push({ id, seq, generation: 0 });
         throw new Error('a listener');
       },
       onContradiction: () => undefined,
@@ -233,6 +238,120 @@ describe('a change', () => {
     expect(seqs()).toEqual([]);
     local.changed(ID, head(0, 2), true);
     expect(seqs()).toEqual(range(1, 4));
+  });
+});
+
+/** Under another epoch a number is that of another message, or of none. */
+describe('an epoch that is over', () => {
+  const ofEpoch = (number: number, seq: number) => {
+    const body = `${String(seq)} of epoch ${String(number)}`;
+    return { id: body, seq, sessionId: ID, from: 'seat', type: 'text', body, sentAt: '' };
+  };
+  const came = (number: number, ...numbers: number[]) => {
+    for (const seq of numbers) local.arrived(deliveryOf(ofEpoch(number, seq)), SENDER, number);
+  };
+  const ids = () => told.map(({ id }) => id);
+
+  /** Redis goes on with that; those who are here are not told. */
+  function lost(...numbers: number[]): void {
+    epoch = 2;
+    log = numbers.map((seq) => ofEpoch(2, seq));
+  }
+
+  /** It is noticed by one who comes back, in whose change all others leave. */
+  function begins(lastSeq: number, meanwhile: () => void = () => undefined): void {
+    local.changing(ID);
+    local.forget(ID);
+    lost(...log.filter((message) => message.body === ofEpoch(2, message.seq).body).map(({ seq }) => seq));
+    meanwhile();
+    local.changed(ID, head(lastSeq, 2), true);
+  }
+
+  it('leaves nothing of what came before its turn, or comes when the next has begun', () => {
+    hold(95);
+    came(1, 97, 98);
+    begins(96, () => came(1, 99));
+    came(1, 97, 98);
+    expect(ids()).toEqual([]);
+    expect(local.seenSeq(ID)).toBe(96);
+    came(2, 97, 98);
+    expect(ids()).toEqual(['97 of epoch 2', '98 of epoch 2']);
+  });
+
+  it('contradicts nothing of the next, and does not hide it', () => {
+    hold(95);
+    came(1, 96);
+    begins(95, () => {
+      came(2, 96);
+      came(1, 96, 97);
+      came(2, 97);
+      // Somebody else notices late: nobody is here who could leave.
+      local.forget(ID);
+    });
+    expect(contradictions).toEqual([]);
+    expect(ids()).toEqual(['96 of epoch 1', '96 of epoch 2', '97 of epoch 2']);
+  });
+
+  it('does not say of the head of the next whether it was told', () => {
+    hold(95);
+    expect(local.compare(ID, head(96))).toBe(true);
+    begins(95);
+    expect(local.compare(ID, head(95, 2))).toBe(false);
+    // Nor does the head of one that those who are here do not know.
+    expect(local.compare(ID, { ...head(99, 3), epoch: 3 })).toBe(false);
+    expect(local.compare(ID, head(95, 2))).toBe(false);
+  });
+
+  it('has no page of its log told under the next, of which what is missing is read all the same', async () => {
+    hold(95);
+    log = [96, 97, 98].map((seq) => ofEpoch(1, seq));
+    onAnswer = () => {
+      onAnswer = () => undefined;
+      begins(94, () => lost(95, 96));
+    };
+    await local.repair(ID);
+    expect(ids()).toEqual(['95 of epoch 2', '96 of epoch 2']);
+    expect(reads).toEqual([95, 94]);
+  });
+
+  it('does not say from where the log of the next is to be read', async () => {
+    hold(98);
+    onRead = () => {
+      onRead = () => Promise.resolve();
+      begins(96, () => lost(97, 98, 99));
+      return Promise.resolve();
+    };
+    await local.repair(ID);
+    expect(ids()).toEqual([97, 98, 99].map((seq) => `${String(seq)} of epoch 2`));
+  });
+
+  it.each([
+    ['and has them leave', () => local.forget(ID), false],
+    ['and they are not told yet', () => undefined, true],
+  ])('ends while a change is to be told of, %s: nothing of the next is told first', async (_, noticed, isHeld) => {
+    hold(95);
+    local.changing(ID);
+    onRead = () => {
+      lost(96, 97);
+      noticed();
+      return Promise.resolve();
+    };
+    await local.reached(ID, { epoch: 1, lastSeq: 97 });
+    expect({ ids: ids(), isHeld: local.has(ID) }).toEqual({ ids: [], isHeld });
+    local.unchanged(ID);
+    expect([...local.ids()]).toEqual(isHeld ? [ID] : []);
+  });
+
+  it('shows in a number that two messages have: that of the log is told', async () => {
+    hold(95);
+    const another = (seq: number) => ({ ...ofEpoch(1, seq), id: `another ${String(seq)}` });
+    came(1, 97, 98);
+    local.arrived(deliveryOf(another(98)), SENDER, 1);
+    expect(contradictions).toEqual([[ID, 1]]);
+    log = [ofEpoch(1, 96), another(97), another(98)];
+    await local.repair(ID);
+    expect(ids()).toEqual(['96 of epoch 1', 'another 97', 'another 98']);
+    expect(contradictions).toHaveLength(2);
   });
 });
 

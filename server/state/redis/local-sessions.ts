@@ -29,13 +29,15 @@ export interface KnownHead {
 interface Arrival {
   readonly message: Delivery;
   readonly sender: SeatHolder;
+  /** Under another one its number is that of another message. */
+  readonly epoch: number;
 }
 
 interface Entry {
   epoch: number;
   /** The listener had everything up to here; null while only a change is waited for. */
   delivered: number | null;
-  /** What came before its turn, by seq. */
+  /** What came before its turn, by seq: of this epoch alone, unless `delivered` is null. */
   readonly early: Map<number, Arrival>;
   readonly recent: RecentIds;
   /** Changes under way: what comes meanwhile waits, because it may be for a seat that they give. */
@@ -125,13 +127,13 @@ export class LocalSessions {
   appended(message: Delivery, sender: SeatHolder, epoch: number): void {
     const entry = this.#entries.get(message.sessionId);
     if (entry === undefined) this.#tell(message, sender);
-    else this.#arrive(entry, { message, sender }, epoch);
+    else this.#arrive(entry, { message, sender, epoch });
   }
 
   /** A message that came over the channel. */
   arrived(message: Delivery, sender: SeatHolder, epoch: number): void {
     const entry = this.#entries.get(message.sessionId);
-    if (entry !== undefined) this.#arrive(entry, { message, sender }, epoch);
+    if (entry !== undefined) this.#arrive(entry, { message, sender, epoch });
   }
 
   /** From here on messages wait; `changed` or `unchanged` ends it. */
@@ -154,16 +156,19 @@ export class LocalSessions {
       for (let from = -1; entry.delivered < head.lastSeq && entry.delivered > from;) {
         from = entry.delivered;
         const logged = await this.#options.readAfter(sessionId, from);
-        const [first] = logged?.messages ?? [];
-        if (first !== undefined && first.seq > from + 1) entry.delivered = Math.min(first.seq - 1, head.lastSeq);
-        for (const message of logged?.messages ?? []) {
-          this.#accept(entry, entry.early.get(message.seq) ?? fromLog(message), head.lastSeq);
+        // Lost, or begun anew: those who are here leave, if they have not left.
+        if (logged?.epoch !== head.epoch || this.epochOf(sessionId) !== head.epoch) break;
+        const [first] = logged.messages;
+        if (first !== undefined && first.seq > entry.delivered + 1) {
+          entry.delivered = Math.min(first.seq - 1, head.lastSeq);
         }
+        for (const message of logged.messages) this.#accept(entry, this.#ofLog(entry, message), head.lastSeq);
       }
     } catch (error) {
       // The change is stored and must be told of: what is missing here is a hole that clients see and page for.
       this.#options.onFault(error);
     }
+    if (this.epochOf(sessionId) !== head.epoch) return;
     // What the log has dropped by now is in the archive; those connected page for it.
     if (entry.delivered < head.lastSeq) entry.delivered = head.lastSeq;
   }
@@ -182,7 +187,8 @@ export class LocalSessions {
       entry.delivered = head.lastSeq;
       entry.epoch = head.epoch;
       entry.recent.clear();
-      entry.told ??= { epoch: head.epoch, lastSeq: head.lastSeq, durableSeq: head.durableSeq };
+      for (const [seq, { epoch }] of entry.early) if (epoch !== head.epoch) entry.early.delete(seq);
+      entry.told = { epoch: head.epoch, lastSeq: head.lastSeq, durableSeq: head.durableSeq };
     }
     entry.version = head.version;
     this.#goOn(sessionId, entry);
@@ -202,8 +208,9 @@ export class LocalSessions {
    */
   compare(sessionId: string, head: KnownHead, willTell = true): boolean {
     const entry = this.#entries.get(sessionId);
-    if (entry === undefined || entry.delivered === null) return false;
-    if (head.epoch === entry.epoch && head.lastSeq > entry.delivered) void this.repair(sessionId);
+    // Of another epoch it says nothing of those who are here.
+    if (entry === undefined || entry.delivered === null || head.epoch !== entry.epoch) return false;
+    if (head.lastSeq > entry.delivered) void this.repair(sessionId);
     const { told } = entry;
     if (told !== null && told.lastSeq === head.lastSeq && told.durableSeq === head.durableSeq) return false;
     if (willTell) entry.told = { epoch: head.epoch, lastSeq: head.lastSeq, durableSeq: head.durableSeq };
@@ -215,7 +222,8 @@ export class LocalSessions {
     const entry = this.#entries.get(sessionId);
     if (entry === undefined) return;
     if (entry.changes === 0) this.#forget(sessionId, entry);
-    else entry.delivered = null;
+    // While nobody is here, what waits is for the one who comes.
+    else if (entry.delivered !== null) this.#leave(entry);
   }
 
   /** Reads what is missing from the log. */
@@ -230,15 +238,19 @@ export class LocalSessions {
     for (const [sessionId, entry] of this.#entries) this.#forget(sessionId, entry);
   }
 
-  #arrive(entry: Entry, arrival: Arrival, epoch: number): void {
-    if (entry.delivered !== null && epoch !== entry.epoch) return;
+  #arrive(entry: Entry, arrival: Arrival): void {
+    if (entry.delivered === null) {
+      this.#keep(entry, arrival);
+      return;
+    }
+    if (arrival.epoch !== entry.epoch) return;
     const { seq, id, sessionId, from } = arrival.message;
     if (entry.recent.contradicts(seq, from, id)) {
       // One number, two messages: the store has lost what was told here, and went on.
-      this.#options.onContradiction(sessionId, epoch);
+      this.#options.onContradiction(sessionId, arrival.epoch);
       return;
     }
-    if (entry.changes > 0 || entry.delivered === null) this.#keep(entry, arrival);
+    if (entry.changes > 0) this.#keep(entry, arrival);
     else {
       this.#accept(entry, arrival);
       this.#drain(entry);
@@ -262,12 +274,33 @@ export class LocalSessions {
   }
 
   #keep(entry: Entry, arrival: Arrival): void {
-    const { seq } = arrival.message;
+    const { seq, sessionId } = arrival.message;
     if (seq <= (entry.delivered ?? 0)) return;
     const known = entry.early.get(seq);
-    // One that names its sender is worth more: that connection must not hear itself.
-    if (known !== undefined && known.sender.generation !== NO_GENERATION) return;
+    if (known !== undefined && known.epoch > arrival.epoch) return;
+    if (known?.epoch === arrival.epoch) {
+      if (!isSame(known.message, arrival.message)) {
+        // Which of them the store has, the log knows.
+        entry.early.delete(seq);
+        this.#options.onContradiction(sessionId, arrival.epoch);
+        return;
+      }
+      // One that names its sender is worth more: that connection must not hear itself.
+      if (known.sender.generation !== NO_GENERATION) return;
+    }
     if (known !== undefined || entry.early.size < MAX_EARLY) entry.early.set(seq, arrival);
+  }
+
+  /** What the log has, as it came by itself if it did; `entry` is of the epoch of the log. */
+  #ofLog(entry: Entry, message: Message): Arrival {
+    const known = entry.early.get(message.seq);
+    if (known !== undefined && isSame(known.message, message)) return known;
+    if (known !== undefined) {
+      entry.early.delete(message.seq);
+      this.#options.onContradiction(message.sessionId, entry.epoch);
+    }
+    const sender = { seatId: message.from, generation: NO_GENERATION };
+    return { message: deliveryOf(message), sender, epoch: entry.epoch };
   }
 
   #drain(entry: Entry, upTo = Number.POSITIVE_INFINITY): void {
@@ -297,22 +330,23 @@ export class LocalSessions {
   async #repair(sessionId: string, entry: Entry): Promise<void> {
     try {
       for (;;) {
-        const from = entry.delivered;
+        const { delivered: from, epoch } = entry;
         if (from === null) return;
         const logged = await this.#options.readAfter(sessionId, from);
-        if (logged === null || logged.epoch !== entry.epoch || this.#entries.get(sessionId) !== entry) return;
+        if (this.#entries.get(sessionId) !== entry) return;
+        // Left or begun anew meanwhile: what was read is not what is missing now.
+        if (entry.epoch !== epoch || entry.delivered === null) continue;
+        if (logged?.epoch !== epoch) return;
         const [first] = logged.messages;
         // The log no longer has what is missing: clients see the hole and page for it.
-        if (first !== undefined && entry.delivered !== null && first.seq > entry.delivered + 1) {
-          entry.delivered = first.seq - 1;
-        }
+        if (first !== undefined && first.seq > entry.delivered + 1) entry.delivered = first.seq - 1;
         for (const message of logged.messages) {
-          const arrival = entry.early.get(message.seq) ?? fromLog(message);
+          const arrival = this.#ofLog(entry, message);
           if (entry.changes > 0) this.#keep(entry, arrival);
           else this.#accept(entry, arrival);
         }
         this.#goOn(sessionId, entry);
-        if (entry.changes > 0 || entry.delivered === null) return;
+        if (entry.changes > 0) return;
         if (logged.messages.length === 0 || entry.delivered >= logged.lastSeq) return;
       }
     } catch (error) {
@@ -331,9 +365,15 @@ export class LocalSessions {
 
   #forget(sessionId: string, entry: Entry): void {
     if (entry.timer !== null) clearTimeout(entry.timer);
+    this.#leave(entry);
+    this.#entries.delete(sessionId);
+  }
+
+  /** What came is of an epoch that may be over. */
+  #leave(entry: Entry): void {
     entry.delivered = null;
     entry.early.clear();
-    this.#entries.delete(sessionId);
+    entry.recent.clear();
   }
 }
 
@@ -387,6 +427,7 @@ function newEntry(): Entry {
   };
 }
 
-function fromLog(message: Message): Arrival {
-  return { message: deliveryOf(message), sender: { seatId: message.from, generation: NO_GENERATION } };
+/** Whether what has the same number is the same message. */
+function isSame(one: Delivery, other: Pick<Delivery, 'from' | 'id'>): boolean {
+  return one.id === other.id && one.from === other.from;
 }

@@ -81,6 +81,10 @@ async function said(instance: Instance, sessionId: string, holder: { seatId: str
   }
 }
 
+async function* heads(...list: readonly StoredHead[]): AsyncGenerator<readonly StoredHead[]> {
+  yield await Promise.resolve(list);
+}
+
 /** What happens without our asking. */
 function seen(check: () => void): Promise<void> {
   return eventually(() => {
@@ -100,6 +104,43 @@ describe('a session that Redis lost', () => {
       told.push(`epoch ${document.epoch}`),
     );
     expect(told).toEqual(['a new epoch', 'epoch 2']);
+  });
+
+  it('is not left again by those who came back to it before the rest was put back', async () => {
+    const { sessionId, host } = await paired(stage, one, one);
+    await said(one, sessionId, host, 1);
+    await archived(sessionId);
+    const seat = { seatId: host.seatId, tokenHash: `token of ${host.seatId}`, userId: null, instance: 'one' };
+    const resumed = () => one.state.change(sessionId, resumeSeat(seat, HORIZON_MS), () => told.push('resumed'));
+    await lose(sessionId, true);
+    const putBack = await one.state.compare(heads({ id: sessionId, epoch: 1, lastSeq: 1, version: 0 }));
+    await resumed();
+    await putBack();
+    expect(told.splice(0)).toEqual(['a new epoch', 'resumed']);
+    await lose(sessionId, true);
+    const look = one.state.takeMovedHeads();
+    await resumed();
+    await look;
+    expect(told.at(-1)).toBe('resumed');
+    expect((await epochAndHead(sessionId)).epoch).toBe(3);
+  });
+
+  it('goes on without what came of it before its turn', async () => {
+    const { sessionId, host } = await paired(stage, one, other);
+    await said(other, sessionId, host, 1);
+    await archived(sessionId);
+    const ahead = (seq: number) => `1 ${seq} ${stage.now} 1 ${host.seatId} ${sessionId} {"id":"ahead-${seq}"`;
+    for (const seq of [3, 4]) await stage.redis.publish(`${stage.keys.channel(null)}one`, ahead(seq));
+    // It comes by the same way, behind them.
+    await one.state.probe();
+    await lose(sessionId);
+    const returning = { seatId: host.seatId, tokenHash: `token of ${host.seatId}`, userId: null, instance: 'one' };
+    const resumed = await one.state.change(sessionId, resumeSeat(returning, HORIZON_MS));
+    expect(resumed).toMatchObject({ outcome: { kind: 'resumed' }, snapshot: { document: { epoch: 2 }, lastSeq: 1 } });
+    await said(one, sessionId, { ...host, generation: 2_000_001 }, 1);
+    expect(one.heard.map(({ message }) => message.seq)).toEqual([1, 2]);
+    await one.state.takeMovedHeads();
+    expect(await epochAndHead(sessionId)).toEqual({ epoch: 2, lastSeq: 2 });
   });
 
   it('waits for the archive with nothing, once what was left of it is replaced', async () => {
@@ -147,10 +188,6 @@ describe('a session of which an older state came back', () => {
     expect(await epochAndHead(sessionId)).toEqual({ epoch: 1, lastSeq: 3 });
     told = [];
     return { sessionId, host, resume };
-  }
-
-  async function* heads(...list: readonly StoredHead[]): AsyncGenerator<readonly StoredHead[]> {
-    yield await Promise.resolve(list);
   }
 
   it.each([

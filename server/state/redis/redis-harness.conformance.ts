@@ -125,7 +125,7 @@ export class RedisHarness implements Harness {
       onMessage: (message, sender) => this.deliveries.push({ message: JSON.parse(message.json) as Message, sender }),
       onChangedElsewhere: () => undefined,
       onNewEpoch: () => undefined,
-      archive: { durable: this.recorder, store: () => Promise.resolve(true), now: () => this.#now },
+      archive: { durable: this.recorder, store: () => Promise.resolve('stored'), now: () => this.#now },
       clusterLimits: this.#redis.kind === 'cluster' ? this.#clusterLimits() : null,
       ...this.#options,
       now: () => this.#now,

@@ -91,7 +91,7 @@ export class RedisStage {
       onMessage: (message, sender) => heard.push({ message: JSON.parse(message.json) as Message, sender }),
       onChangedElsewhere: (snapshot, mayHaveMissed) => changes.push({ snapshot, mayHaveMissed }),
       onNewEpoch: () => undefined,
-      archive: { durable: this.archive, store: () => Promise.resolve(true), now: () => this.now },
+      archive: { durable: this.archive, store: () => Promise.resolve('stored'), now: () => this.now },
       clusterLimits: redis.kind === 'cluster' ? new RedisLimits(limits) : null,
       timings: TIMINGS,
       retryHorizonMs: HORIZON_MS,

@@ -7,6 +7,7 @@ import type {
   Accepted,
   AppendRequest,
   AppendResult,
+  ArchiveOutcome,
   ChangeResult,
   CreateResult,
   DueSession,
@@ -72,8 +73,8 @@ export interface RedisStateOptions {
       DurableStore,
       'raiseEpoch' | 'loadSession' | 'recentSends' | 'findByCode' | 'findByKey' | 'closedAmong'
     >;
-    /** Archives what Redis still has of a session; false when that did not work. */
-    readonly store: (sessionId: string) => Promise<boolean>;
+    /** Archives what Redis still has of a session. */
+    readonly store: (sessionId: string) => Promise<ArchiveOutcome>;
     /** Unix ms of the deployment. */
     readonly now: () => number;
   };
@@ -157,7 +158,7 @@ export class RedisState implements SessionState {
     this.#restoring = new Restoring({
       ...{ redis, keys, durable, rebuilds: this.#rebuilds },
       clock: this.#clock,
-      onRestored: (sessionId) => this.#leaveEpoch(sessionId),
+      onRestored: (sessionId, epoch) => this.#leaveEpoch(sessionId, epoch),
       onFault,
     });
     const [store, names, local, tallies] = [this.#store, this.#names, this.#local, this.#tallies];
@@ -168,7 +169,7 @@ export class RedisState implements SessionState {
       tell(() => options.onChangedElsewhere(snapshot, mayHaveMissed));
     this.#changes = new SessionChanges({
       ...{ instanceId, store, names, local, tallies, unheld, rebuilds, tell, isConnected, onFault },
-      onNewEpoch: (sessionId) => this.#leaveEpoch(sessionId),
+      onNewEpoch: (sessionId, over) => this.#leaveEpoch(sessionId, over),
       onStrange: (sessionId) => this.#watch.lookSoon(sessionId),
       onUntold: () => this.#channel.tellLost(),
       onUnheld: (snapshot) => onChangedElsewhere(snapshot, false),
@@ -177,7 +178,7 @@ export class RedisState implements SessionState {
       ...{ redis, keys, instanceId, local, lanes, store, rebuilds, isConnected, onChangedElsewhere, onFault },
       isListening: () => subscriber.isReady(),
       releaseUnheld: () => unheld.release((sessionId, holder) => this.change(sessionId, dropConnection(holder))),
-      onNewEpoch: (sessionId) => this.#leaveEpoch(sessionId),
+      onNewEpoch: (sessionId, over) => this.#leaveEpoch(sessionId, over),
     });
     this.#channel = new MessageChannel({
       redis,
@@ -267,8 +268,9 @@ export class RedisState implements SessionState {
       this.#refuseWhenStopped();
       if (this.isBacklogFull) return await this.#findOnly(request);
       const text = openText({ sessionId, from: sender.seatId, id, type, bodyJson });
+      const known = this.#local.epochOf(sessionId);
       const answer = await this.#log.append(request, text, this.#local.seenSeq(sessionId));
-      if (answer.kind !== 'answered') return await this.#refused(request, answer);
+      if (answer.kind !== 'answered') return await this.#refused(request, answer, known);
       const { result, version } = answer;
       if (result.kind === 'appended') this.#appended(request, text, result, version);
       return result;
@@ -329,7 +331,7 @@ export class RedisState implements SessionState {
     const held = await this.#guard(() => this.#unguarded.read(sessionId));
     // What contradicted was of an older epoch: that has been mended.
     if (held === null || held.snapshot.document.closed !== null || held.snapshot.document.epoch > epoch) return;
-    if ((await this.#rebuilds.rebuild(sessionId, epoch)) === 'open') this.#leaveEpoch(sessionId);
+    if ((await this.#rebuilds.rebuild(sessionId, epoch)) === 'open') this.#leaveEpoch(sessionId, epoch);
   }
 
   /** Another instance may have died with events that it had not told yet, or Redis was compared with the archive. */
@@ -381,7 +383,7 @@ export class RedisState implements SessionState {
     let found = await this.#log.findSend(sessionId, seatId, id, fingerprint);
     if (found.kind === 'none') {
       const rebuilt = await this.#rebuilds.rebuild(sessionId, known);
-      if (rebuilt === 'open' && known !== null) this.#leaveEpoch(sessionId);
+      if (rebuilt === 'open' && known !== null) this.#leaveEpoch(sessionId, known);
       if (rebuilt !== 'gone') found = await this.#log.findSend(sessionId, seatId, id, fingerprint);
     }
     return found.kind === 'none' ? { kind: 'unknown' } : found;
@@ -395,11 +397,15 @@ export class RedisState implements SessionState {
 
   /**
    * A refusal may tell of a loss: then the session goes on under another epoch. Throws `UNAVAILABLE` in that case, because
-   * the sender may repeat on the connection that it is about to make.
+   * the sender may repeat on the connection that it is about to make. `known`: the epoch that was known here when Redis
+   * was asked.
    */
-  async #refused(request: AppendRequest, answer: Exclude<LogAnswer, { kind: 'answered' }>): Promise<AppendResult> {
+  async #refused(
+    request: AppendRequest,
+    answer: Exclude<LogAnswer, { kind: 'answered' }>,
+    known: number | null,
+  ): Promise<AppendResult> {
     const { sessionId } = request;
-    const known = this.#local.epochOf(sessionId);
     if (answer.kind === 'not_seated' && (known === null || answer.epoch === known)) return { kind: 'not_seated' };
     // Under a later epoch than is known here it was put back already.
     const lost = answer.kind === 'none' ? null : (known ?? answer.epoch);
@@ -409,7 +415,7 @@ export class RedisState implements SessionState {
       if (rebuilt === 'gone') return { kind: 'no_such_session' };
       if (rebuilt === 'closed') return this.#repeated(request);
     }
-    this.#leaveEpoch(sessionId);
+    this.#leaveEpoch(sessionId, lost ?? known);
     throw new TandemError('UNAVAILABLE', 'The store has lost a part of this session: repeat with the same id.');
   }
 
@@ -419,7 +425,10 @@ export class RedisState implements SessionState {
     return found.kind === 'duplicate' || found.kind === 'id_reused' ? found : { kind: 'session_closed' };
   }
 
-  #leaveEpoch(sessionId: string): void {
+  /** `over`: the latest epoch that is over. Those here may be in a later one by now. */
+  #leaveEpoch(sessionId: string, over: number | null): void {
+    const known = this.#local.epochOf(sessionId);
+    if (known !== null && over !== null && known > over) return;
     this.#local.forget(sessionId);
     this.#tell(() => this.#options.onNewEpoch(sessionId));
   }

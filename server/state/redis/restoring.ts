@@ -21,7 +21,8 @@ export interface RestoringOptions {
   rebuilds: Pick<SessionRebuild, 'rebuild'>;
   durable: Pick<DurableStore, 'closedAmong'>;
   clock: () => string;
-  onRestored: (sessionId: string) => void;
+  /** `epoch`: what is over. */
+  onRestored: (sessionId: string, epoch: number) => void;
   /** One session that cannot be put back must not keep all others waiting. */
   onFault: (error: unknown) => void;
 }
@@ -103,7 +104,7 @@ export class Restoring {
     const work = async () => {
       for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
         try {
-          if ((await rebuilds.rebuild(next.id, next.epoch)) === 'open') onRestored(next.id);
+          if ((await rebuilds.rebuild(next.id, next.epoch)) === 'open') onRestored(next.id, next.epoch);
         } catch (error) {
           if (isUnavailable(error)) throw error;
           onFault(error);

@@ -10,8 +10,9 @@ export interface Script {
 
 /** Functions that scripts share, by the scripts that need more than the clock. */
 const SHARED: Readonly<Record<string, readonly string[]>> = {
-  append_message: ['refusal'],
+  append_message: ['refusal', 'windows'],
   count_request: ['refusal'],
+  find_send: ['windows'],
   take_limits: ['refusal'],
 };
 

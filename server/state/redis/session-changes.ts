@@ -4,8 +4,15 @@ import type { Decision, Rule, SessionDocument } from '../../sessions/session.ts'
 import type { KnownHead, LocalSessions } from './local-sessions.ts';
 import type { PartitionTallies } from './partition-tallies.ts';
 import type { SessionNames } from './session-names.ts';
-import type { SessionRebuild } from './session-rebuild.ts';
-import { heldBy, type Change, type HeldSession, type SessionStore, type StoreResult } from './session-store.ts';
+import { beingRebuilt, type SessionRebuild } from './session-rebuild.ts';
+import {
+  FENCE_FIELD,
+  heldBy,
+  type Change,
+  type HeldSession,
+  type SessionStore,
+  type StoreResult,
+} from './session-store.ts';
 import type { UnheldSeats } from './unheld-seats.ts';
 
 /** Another instance changed the session in between, so often in turn: somebody is hammering it. */
@@ -22,7 +29,7 @@ export interface SessionChangesOptions {
   unheld: UnheldSeats;
   rebuilds: SessionRebuild;
   /** The session goes on under another epoch than the one that is known here. */
-  onNewEpoch: (sessionId: string) => void;
+  onNewEpoch: (sessionId: string, over: number) => void;
   /** Others changed the session since it was last looked at here. */
   onStrange: (sessionId: string) => void;
   /** Whether a connection here holds a seat of the session. */
@@ -86,7 +93,10 @@ export class SessionChanges {
       for (let attempt = 0; attempt < CHANGE_TRIES; attempt += 1) {
         const held = await this.#options.store.read(sessionId);
         const isLost = held === null || held.snapshot.document.epoch < (known ?? 0);
-        if (isLost && (await this.#rebuilt(sessionId, known))) {
+        // Whoever began to put it back may have died.
+        const isFenced = held?.fields.has(FENCE_FIELD) ?? false;
+        const lostEpoch = isFenced ? Math.max(held?.snapshot.document.epoch ?? 0, known ?? 0) : known;
+        if ((isLost || isFenced) && (await this.#rebuilt(sessionId, lostEpoch))) {
           rebuilds += 1;
           if (rebuilds >= REBUILDS) throw beingRebuilt();
           continue;
@@ -94,7 +104,7 @@ export class SessionChanges {
         // Those who are connected here know an epoch that is over: they leave before anybody is seated in the new one.
         if (known !== null && !hasLeft && held?.snapshot.document.epoch !== known) {
           hasLeft = true;
-          this.#options.onNewEpoch(sessionId);
+          this.#options.onNewEpoch(sessionId, known);
         }
         if (held === null) {
           this.#options.local.forget(sessionId);
@@ -172,12 +182,6 @@ export class SessionChanges {
       throw error;
     }
   }
-}
-
-function beingRebuilt(): TandemError {
-  return new TandemError('UNAVAILABLE', 'The session is being put back from the archive: repeat.', {
-    retryAfterMs: 200,
-  });
 }
 
 /** The document as it is now, with receipts and activity of those who are still there. */

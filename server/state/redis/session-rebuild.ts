@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { TandemError } from '../../../protocol/errors.ts';
 import { nextDeadline, type Timings } from '../../sessions/deadlines.ts';
 import { fingerprintOf } from '../../sessions/fingerprint.ts';
-import type { DurableStore, StoredSend, StoredSession } from '../../sessions/ports.ts';
+import type { ArchiveOutcome, DurableStore, StoredSend, StoredSession } from '../../sessions/ports.ts';
 import { GENERATIONS_OF_EPOCH, SERVER, type SessionDocument } from '../../sessions/session.ts';
 import type { Redis } from './client.ts';
 import { encodeDocument } from './document-text.ts';
@@ -13,6 +14,7 @@ import { changedCounts, heldBy, lifeOf, type SessionStore } from './session-stor
 import { asideOf } from './unarchived.ts';
 
 const RESTORE = loadScript('restore_session');
+const FENCE = loadScript('fence_session');
 
 /** Ids of sends that are remembered again: as many as a busy session has in the retry horizon. */
 const MAX_SENDS = 20_000;
@@ -32,8 +34,8 @@ export interface SessionRebuildOptions {
   durable: Pick<DurableStore, 'raiseEpoch' | 'loadSession' | 'recentSends'>;
   store: Pick<SessionStore, 'read'>;
   names: Pick<SessionNames, 'claimCode' | 'rememberKey'>;
-  /** Archives what Redis still has of a session; false when that did not work. */
-  archive: (sessionId: string) => Promise<boolean>;
+  /** Archives what Redis still has of a session. */
+  archive: (sessionId: string) => Promise<ArchiveOutcome>;
   timings: Timings;
   retryHorizonMs: number;
   clock: () => string;
@@ -78,7 +80,7 @@ export class SessionRebuild {
     // What Redis still has of the latest epoch was acknowledged too; what contradicts the archive, and what was of an
     // epoch before, is what its senders send again.
     const isLatest = held !== null && held.epoch === (archived?.epoch ?? held.epoch);
-    if (isLatest) await this.#options.archive(sessionId);
+    if (isLatest) await this.#archive(sessionId, held.epoch);
     const known = archived?.epoch ?? held?.epoch ?? null;
     if (known === null) return 'gone';
     if (lostEpoch !== null && known > lostEpoch && archived?.closed === null) {
@@ -97,6 +99,24 @@ export class SessionRebuild {
     }
     await this.#restoreNames(stored.document);
     return stateOf(stored.document);
+  }
+
+  /**
+   * Stores what Redis still has, to the last of it: from here on nothing is added until the session is put back. What the
+   * archive refuses for what it is stays behind. Rejects with `UNAVAILABLE`, and lets the session go on, when the archive
+   * could not take the rest.
+   */
+  async #archive(sessionId: string, epoch: number): Promise<void> {
+    if (!(await this.#fence(sessionId, epoch, 1))) throw beingRebuilt();
+    const outcome = await this.#options.archive(sessionId);
+    if (outcome !== 'unavailable') return;
+    await this.#fence(sessionId, epoch, -1);
+    throw beingRebuilt();
+  }
+
+  async #fence(sessionId: string, epoch: number, change: 1 | -1): Promise<boolean> {
+    const { redis, keys } = this.#options;
+    return numberOf(await redis.run(FENCE, [keys.session(sessionId).flat], [String(epoch), String(change)])) === 1;
   }
 
   /** The session under that epoch or a later one, once it is there; null when nobody brings it. */
@@ -155,6 +175,13 @@ export class SessionRebuild {
       if (key !== null && now() < key.at + retryHorizonMs) await names.rememberKey(id, key.hash);
     }
   }
+}
+
+/** For those who come meanwhile, and whenever it cannot be done now. */
+export function beingRebuilt(): TandemError {
+  return new TandemError('UNAVAILABLE', 'The session is being put back from the archive: repeat.', {
+    retryAfterMs: 200,
+  });
 }
 
 function stateOf({ closed }: SessionDocument): Rebuilt {

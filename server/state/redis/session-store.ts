@@ -14,6 +14,9 @@ const STORE = loadScript('store_session');
 /** How much longer keys live than the session could: what is not archived must outlive any outage of the archive. */
 const SPARE_LIFE_MS = 7 * 86_400_000;
 
+/** Of the flat fields: how many are putting the session back. As long as it is there nothing of the session changes. */
+export const FENCE_FIELD = 'rb';
+
 /** Milliseconds. Begins anew with each change, and with each look at a session's deadline. */
 export function lifeOf({ ttlMs }: Pick<Timings, 'ttlMs'>): number {
   return ttlMs + SPARE_LIFE_MS;

@@ -16,7 +16,8 @@
 --       because each argument costs the caller more than all that is in it. Then the message as JSON that is open at its end
 -- Gives of each { 'appended', seq, sent at, epoch, durable seq, version of the document },
 --       { 'duplicate', seq, sent at, epoch, durable seq }, { 'limited', number of the limit, ms to wait },
---       { 'not_seated' | 'behind', epoch }, { 'none' | 'closed' | 'reused' }, or { 'failed', what Redis says of it }
+--       { 'not_seated' | 'behind', epoch }, { 'none' | 'closed' | 'reused' }, or { 'failed', what Redis says of it }.
+--       behind: something of the session is lost, or it is being put back
 local HEAD = '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%d+)(.*)$'
 
 local now, instance, horizon, idle_ms, life = clock(ARGV[1]), ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
@@ -82,7 +83,9 @@ end
 
 local function append(key, message, limits, session, seat, generation, id, fingerprint, seen, trace)
   local flat_key = KEYS[key]
-  local flat = redis.call('HMGET', flat_key, 'open', 'seq', 'epoch', 'dseq', 'warned', 'inst', 'seat:' .. seat, 'v', 'sw')
+  local flat = redis.call(
+    'HMGET', flat_key, 'open', 'seq', 'epoch', 'dseq', 'warned', 'inst', 'seat:' .. seat, 'v', 'sw', 'rb'
+  )
   if not flat[3] then return { 'none' } end
   local seq, epoch, durable = tonumber(flat[2]), tonumber(flat[3]), tonumber(flat[4])
   -- The key ends with :s: and the session.
@@ -91,7 +94,12 @@ local function append(key, message, limits, session, seat, generation, id, finge
   local send, all_sends = seat .. ':' .. id, partition .. ':i:' .. session .. ':'
   local sends = all_sends .. window_text
   local known = redis.call('HGET', sends, send)
-  if not known and flat[9] ~= AFTER_NONE then known = redis.call('HGET', all_sends .. window_before, send) end
+  local newest = flat[9]
+  if not known and newest ~= AFTER_NONE then
+    known = redis.call('HGET', all_sends .. window_before, send)
+    -- The clock was ahead, and has been set back, or it is that of another node.
+    if not known and newest and newest ~= AFTER_ONE then known = send_ahead(all_sends, newest, window, send) end
+  end
   if known then
     local first, sent_at, content = string.match(known, '^(%d+) (%d+) (.*)$')
     if tonumber(sent_at) >= now - horizon then
@@ -101,8 +109,14 @@ local function append(key, message, limits, session, seat, generation, id, finge
     end
   end
   if flat[1] ~= '1' then return { 'closed' } end
+  -- Whatever is added from now on would not be put back with the rest.
+  if flat[10] then return { 'behind', epoch } end
   -- The server itself has no seat.
-  if seat ~= 'server' and flat[7] ~= generation then return { 'not_seated', epoch } end
+  if seat ~= 'server' and flat[7] ~= generation then
+    -- Generations only grow: the store has lost the resume that gave this one.
+    local is_lost = flat[7] and tonumber(flat[7]) < tonumber(generation)
+    return { is_lost and 'behind' or 'not_seated', epoch }
+  end
   -- The store has lost what somebody saw already: a number given now would be given twice.
   if seq < tonumber(seen) then return { 'behind', epoch } end
   local limited, longest = refusing(key, limits)
@@ -121,11 +135,12 @@ local function append(key, message, limits, session, seat, generation, id, finge
   -- The log may be new: the first message, or the first since all of them were archived or put back.
   if is_first then redis.call('PEXPIRE', partition .. ':l:' .. session, life) end
   redis.call('HSET', sends, send, seq_text .. ' ' .. now_text .. ' ' .. fingerprint)
-  if flat[9] == AFTER_NONE or flat[9] == AFTER_ONE then
+  if newest == AFTER_NONE or newest == AFTER_ONE then
     touch(redis.call, flat_key, partition, session, seat, flat[5], 'seq', seq_text)
   else
     redis.call('PEXPIRE', sends, 2 * horizon)
     local note = redis.call('HLEN', all_sends .. window_before) > 0 and AFTER_ONE or AFTER_NONE
+    if is_ahead(newest, window) then note = string.match(newest, '^%d+') .. ':1' end
     touch(redis.call, flat_key, partition, session, seat, flat[5], 'seq', seq_text, 'sw', note)
   end
   count(key, limits)

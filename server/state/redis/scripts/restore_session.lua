@@ -23,7 +23,8 @@ if lost > 0 then redis.call('HINCRBY', KEYS[6], 'backlog', text(-lost)) end
 redis.call('DEL', KEYS[2], KEYS[3], KEYS[7])
 redis.call('HSET', KEYS[2], unpack(cjson.decode(ARGV[6])))
 redis.call('PEXPIRE', KEYS[2], ARGV[4])
-for window = math.floor(now / horizon) - 1, math.floor(now / horizon) do redis.call('DEL', KEYS[9] .. text(window)) end
+-- The one that has not come yet is there when a clock was ahead.
+for window = math.floor(now / horizon) - 1, math.floor(now / horizon) + 1 do redis.call('DEL', KEYS[9] .. text(window)) end
 for _, send in ipairs(cjson.decode(ARGV[8])) do
   local sends = KEYS[9] .. text(math.floor(send[2] / horizon))
   redis.call('HSET', sends, send[1], text(send[3]) .. ' ' .. text(send[2]) .. ' ' .. send[4])
