@@ -59,7 +59,9 @@ export class Delivery {
   #isStopped = false;
   /** What the last handshake said. */
   #told: Position;
-  /** Own messages that a rollback took away, until it is known which of them the store still has. */
+  /** Highest seq that came before the handshake was answered. */
+  #earlySeq = 0;
+  /** Own messages that a rollback took away, or may have, until it is known which of them the store still has. */
   #doubted: OutboxEntry[] = [];
   #holes = 0;
   #stopTimer: () => void = () => undefined;
@@ -99,6 +101,7 @@ export class Delivery {
   /** For the next handshake. */
   resume(): Position {
     this.#told = { ...this.#inbox.position };
+    this.#earlySeq = 0;
     return this.#told;
   }
 
@@ -111,22 +114,33 @@ export class Delivery {
   }
 
   resumed(event: Events['session:resumed'], visibleAfterSeq: number): void {
+    // A copy of the answer: it says what was so at the handshake.
+    if (this.#isLive) return;
     const { session, gap, messages } = event;
     // The server tells again what follows the position of the resume; above its own head there is nothing any more.
     if (event.reset)
       this.#rollBack(Math.min(this.#told.durableSeq, this.#told.lastSeq, session.lastSeq), session.epoch);
+    else if (session.lastSeq < this.#inbox.position.lastSeq) {
+      // Handed out since the handshake, and the store does not have it: the next handshake says so.
+      this.#parts.requests.restart();
+      return;
+    } else this.#forgetUntold();
     this.#inbox.skipTo(visibleAfterSeq);
     if (gap !== null) this.#inbox.noteGap(gap);
     this.#isLive = true;
-    this.#take(messages);
+    // What does not fit is the next resume's, and until then nothing is sent.
+    if (!this.#take(messages)) return;
     this.headSeen(session);
+    this.#inbox.noteHead(this.#earlySeq);
     if (event.hasMore) this.#catchUp.start(messages.at(-1)?.seq ?? this.#inbox.settled);
     else if (this.#inbox.isBehind) this.#catchUp.start(this.#inbox.settled);
     else this.#onCaughtUp();
   }
 
   receive(message: Message): void {
-    this.#take([message]);
+    // Under which numbering it stands only the answer tells; then it is read from the history.
+    if (!this.#isLive) this.#earlySeq = Math.max(this.#earlySeq, message.seq);
+    else this.#take([message]);
   }
 
   /** Something said how far the session is. */
@@ -203,17 +217,19 @@ export class Delivery {
     return isSame;
   }
 
-  #take(messages: readonly Message[], isDuplicate = false): void {
+  /** False when they do not fit what is known; then the connection is on its way to another resume. */
+  #take(messages: readonly Message[], isDuplicate = false): boolean {
     for (const message of messages) {
       if (message.sessionId !== this.#seat.sessionId) continue;
       this.#settleOwn(message, isDuplicate);
-      // Another message under a seq that was handed out.
+      // Another message under a seq that was handed out, or is held.
       if (!this.#inbox.add(message)) {
         this.#parts.requests.restart();
-        return;
+        return false;
       }
     }
     void this.#handOut();
+    return true;
   }
 
   #settleOwn({ id, from, seq, sentAt }: Message, duplicate: boolean): void {
@@ -240,6 +256,16 @@ export class Delivery {
     this.#doubted = [...this.#doubted, ...this.outbox.doubt(seq)];
     this.#savePosition();
     if (wasAhead) this.#handlers.reset(seq);
+  }
+
+  /**
+   * A store that lost its tail keeps its epoch when the server does not notice, and the handshake vouches only for what
+   * was handed out. What lies above that counts as unknown until the server has told it again.
+   */
+  #forgetUntold(): void {
+    const { lastSeq, epoch } = this.#inbox.position;
+    this.#inbox.rewind(lastSeq, epoch);
+    this.#doubted = [...this.#doubted, ...this.outbox.doubt(lastSeq)];
   }
 
   /** Hands out what is due, one item after another; an item that is void when it is ready is not told. */

@@ -44,6 +44,15 @@ describe('Inbox', () => {
     expect(box.add({ ...message(1), id: 'another-one' })).toBe(false);
   });
 
+  it('sees that another message stands where one waits, and keeps the one that it has', () => {
+    const box = inbox();
+    for (const seq of [2, 3]) box.add(message(seq));
+    expect(box.add({ ...message(2), id: 'another-one' })).toBe(false);
+    expect(box.add(message(2))).toBe(true);
+    box.add(message(1));
+    expect(drain(box)).toEqual([1, 2, 3]);
+  });
+
   it('tells again what follows a rewind', () => {
     const box = inbox();
     for (const seq of [1, 2, 3]) box.add(message(seq));

@@ -76,11 +76,12 @@ export class Inbox {
     this.#moveTo(seq, null);
   }
 
-  /** False when this is another message than the one that was handed out under its seq: the store has changed. */
+  /** False when this is another message than the one handed out last, or held, under its seq: the store has changed. */
   add(message: Message): boolean {
     const { lastSeq, lastId } = this.position;
     const { seq } = message;
     if (seq <= lastSeq) return seq < lastSeq || lastId === null || lastId === message.id;
+    if ((this.#held.get(seq)?.id ?? message.id) !== message.id) return false;
     this.noteHead(seq);
     // It exists after all: the one who said that it is gone was behind.
     this.#gone = this.#gone.flatMap((gap) => without(gap, seq));
@@ -134,7 +135,7 @@ export class Inbox {
     else this.#moveTo(item.gap.toSeq, null);
   }
 
-  /** The store has lost or changed everything above `seq`: it is told anew. */
+  /** The store has lost or changed what is above `seq`, or may have: it is told anew. */
   rewind(seq: number, epoch: number): void {
     for (const held of [...this.#held.keys()]) if (held > seq) this.#held.delete(held);
     this.#gone = this.#gone.flatMap((gap) =>

@@ -140,7 +140,7 @@ export class Outbox {
     this.#kept = this.#kept.filter(({ seq }) => (seq ?? 0) > durableSeq);
   }
 
-  /** The store has lost what is above `seq`, so far as it does not turn up again: these are in doubt. */
+  /** The store may have lost what is above `seq`, and has, so far as it does not turn up again: these are in doubt. */
   doubt(seq: number): OutboxEntry[] {
     const doubted = this.#kept.filter((entry) => (entry.seq ?? 0) > seq);
     this.#kept = this.#kept.filter((entry) => !doubted.includes(entry));

@@ -12,19 +12,32 @@ const MESSAGES = 12;
 class Shown {
   readonly ids: string[] = [];
   readonly faults: string[] = [];
+  readonly #session: TandemSession;
   #lastSeq = 0;
+  #stop: (() => void) | null = null;
 
   constructor(session: TandemSession) {
-    session.on('message', ({ id, seq }) => {
-      if (seq !== this.#lastSeq + 1) this.faults.push(`${seq} after ${this.#lastSeq}`);
-      this.#lastSeq = seq;
-      this.ids.push(id);
-    });
+    this.#session = session;
+    this.listen();
     session.on('reset', ({ afterSeq }) => {
       this.#lastSeq = Math.min(this.#lastSeq, afterSeq);
       this.ids.splice(this.#lastSeq);
     });
     session.on('gap', ({ fromSeq, toSeq }) => this.faults.push(`gap ${fromSeq} to ${toSeq}`));
+  }
+
+  listen(): void {
+    this.#stop ??= this.#session.on('message', ({ id, seq }) => {
+      if (seq !== this.#lastSeq + 1) this.faults.push(`${seq} after ${this.#lastSeq}`);
+      this.#lastSeq = seq;
+      this.ids.push(id);
+    });
+  }
+
+  /** Messages wait until somebody listens again. */
+  ignore(): void {
+    this.#stop?.();
+    this.#stop = null;
   }
 }
 
@@ -52,12 +65,17 @@ async function runSchedule(seed: number): Promise<void> {
     const id = `message-${n}`.padEnd(12, '-');
     void session.send('text', n, { id }).then(() => acknowledged.push(id));
     await time.pass(random.below(1_500));
-    const event = random.below(10);
+    const event = random.below(14);
     if (event === 0) far.cut();
     else if (event === 1) far.lose();
-    else if (event < 4) far.archive();
-    else if (event === 4) time.skewMs += (random.next() - 0.5) * 7_200_000;
+    // What was handed out is remembered by the one who saw it.
+    else if (event === 2) far.loseUnnoticed(Math.max(...shown.map(({ ids }) => ids.length)));
+    else if (event < 5) far.archive();
+    else if (event === 5) time.skewMs += (random.next() - 0.5) * 7_200_000;
+    else if (event === 6) random.pick(shown).ignore();
+    else if (event === 7) random.pick(shown).listen();
   }
+  for (const one of shown) one.listen();
   Object.assign(far.weather, { loss: 0, doubling: 0, maxDelayMs: 5 });
   await time.pass(120_000);
   far.tellHead();

@@ -18,7 +18,8 @@ import { WireBridge } from './wire-bridge.js';
 
 /**
  * What this thread tells.
- * @typedef {{ kind: 'ready', port: number | null } | { kind: 'failed', message: string } | { kind: 'pong' }} FromWorker
+ * @typedef {{ kind: 'ready', port: number | null } | { kind: 'failed', message: string } | { kind: 'pong' }
+ *   | { kind: 'upkeep', isRunning: boolean }} FromWorker
  */
 
 /**
@@ -46,10 +47,33 @@ const SETTINGS = [
  */
 const INITDB = ['--wal-segsize=1', ...SETTINGS.flatMap((setting) => ['--set', setting])];
 
-/** PGlite without a query that it makes at each start to learn the types of arrays, which only its own API needs. */
+/** The statements of upkeep.ts that take as long as a table is large, as the protocol brings them: a query by itself. */
+const UPKEEP = /^Q....(vacuum|analyze) /s;
+
 class Database extends PGlite {
-  /** @override */
+  /**
+   * A query that PGlite makes at each start to learn the types of arrays, which only its own API needs.
+   * @override
+   */
   async _initArrayTypes() {}
+
+  /**
+   * This thread answers nothing while it computes, and says so before where that may be for long.
+   * @override
+   * @param {Parameters<PGlite['execProtocolRawStream']>[0]} message
+   * @param {Parameters<PGlite['execProtocolRawStream']>[1]} options
+   */
+  async execProtocolRawStream(message, options) {
+    if (!UPKEEP.test(Buffer.from(message.subarray(0, 16)).toString('latin1'))) {
+      return super.execProtocolRawStream(message, options);
+    }
+    tell({ kind: 'upkeep', isRunning: true });
+    try {
+      return await super.execProtocolRawStream(message, options);
+    } finally {
+      tell({ kind: 'upkeep', isRunning: false });
+    }
+  }
 }
 
 const { directory, address, secret } = /** @type {EmbeddedWorkerData} */ (workerData);

@@ -1,6 +1,9 @@
-import { chmod, mkdir, readdir, rename, stat, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { constants } from 'node:fs';
+import { chmod, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { runScript, type ChildScript } from '../../test/support/child-script.ts';
@@ -13,6 +16,7 @@ import { MIGRATIONS_DIRECTORY } from './migration-files.ts';
 import { migrate } from './migrate.ts';
 import { createPool, type Pool } from './pool.ts';
 import { createSqlStore } from './sql-store.ts';
+import { keepUp } from './upkeep.ts';
 
 describe('embedded Postgres', () => {
   const closing: (() => Promise<unknown>)[] = [];
@@ -29,8 +33,9 @@ describe('embedded Postgres', () => {
   async function start(
     dataDir: string,
     onEvent: (event: 'lost' | 'recovered', error?: Error) => void = () => {},
+    options: { pingMs?: number } = {},
   ): Promise<{ postgres: EmbeddedPostgres; pool: Pool }> {
-    const postgres = await startEmbeddedPostgres({ dataDir, onEvent });
+    const postgres = await startEmbeddedPostgres({ dataDir, onEvent, ...options });
     closing.push(() => postgres.stop());
     const pool = createPool(postgres.connection, { max: 2 });
     closing.push(() => pool.end());
@@ -149,6 +154,90 @@ describe('embedded Postgres', () => {
     expect(acknowledged).toBeGreaterThan(0);
     // One more when the panic came after the commit, and before the answer.
     expect([acknowledged, acknowledged + 1]).toContain(stored?.lastSeq);
+  });
+
+  /** A database whose thread hangs in a system call, out of which nothing but `letGo` takes it; it counts as lost. */
+  async function startHanging(): Promise<{
+    dir: string;
+    postgres: EmbeddedPostgres;
+    pool: Pool;
+    events: string[];
+    recovered: Promise<void>;
+    letGo: () => Promise<void>;
+  }> {
+    const dir = await directoryOf(copyDataDirectory);
+    const path = join(dir, 'postgres', 'pipe');
+    const letGo = async (): Promise<void> => {
+      // For reading too, which waits for nobody.
+      const pipe = await open(path, constants.O_RDWR | constants.O_NONBLOCK);
+      await pipe.close();
+    };
+    const events: string[] = [];
+    let onLost = (): void => {};
+    let onRecovered = (): void => {};
+    const lost = new Promise<void>((resolve) => (onLost = resolve));
+    const recovered = new Promise<void>((resolve) => (onRecovered = resolve));
+    const { postgres, pool } = await start(
+      dir,
+      (event) => {
+        events.push(event);
+        if (event === 'lost') onLost();
+        else onRecovered();
+      },
+      { pingMs: 100 },
+    );
+    const read = { name: 'read', text: "select pg_read_file('pipe')" };
+    // It is looked at once, so that it is opened the next time as what it was.
+    await writeFile(path, 'a file');
+    await pool.query(read, []);
+    await rm(path);
+    await promisify(execFile)('mkfifo', [path]);
+    closing.push(letGo);
+    pool.query(read, []).catch(() => undefined); // Nobody answers.
+    await lost;
+    return { dir, postgres, pool, events, recovered, letGo };
+  }
+
+  posixOnly('replaces a thread that hangs when it has ended, because it may still write until then', async () => {
+    const { events, pool, recovered, letGo } = await startHanging();
+    // Time enough for another one to start, whatever the machine.
+    await start(await directoryOf(copyDataDirectory));
+    expect(events).toEqual(['lost']);
+    await letGo();
+    await recovered;
+    expect(await pool.query({ name: 'one', text: 'select 1 as one' }, [])).toEqual([{ one: 1 }]);
+  });
+
+  posixOnly('keeps the directory until a thread that hangs has ended', async () => {
+    const { dir, postgres, letGo } = await startHanging();
+    const stopped = postgres.stop();
+    await Promise.race([stopped, start(await directoryOf(copyDataDirectory))]);
+    await expect(startEmbeddedPostgres({ dataDir: dir, onEvent: () => {} })).rejects.toThrow(DataDirectoryInUseError);
+    await letGo();
+    await stopped;
+    await start(dir);
+  });
+
+  it('does not take upkeep for a hang, however long it takes', async () => {
+    const events: string[] = [];
+    const { postgres } = await start(await directoryOf(copyDataDirectory), (event) => events.push(event), {
+      pingMs: 100,
+    });
+    const client = new pg.Client(postgres.connection);
+    await client.connect();
+    closing.push(() => client.end());
+    await client.query('create table slow (number integer)');
+    await client.query(
+      'create function slowly(integer) returns integer immutable language plpgsql as $$ begin return $1; end $$',
+    );
+    await client.query('create index on slow (slowly(number))');
+    await client.query('insert into slow select generate_series(1, 60)');
+    await client.query(`
+      create or replace function slowly(integer) returns integer immutable language plpgsql
+      as $$ begin perform pg_sleep(0.05); return $1; end $$`);
+    expect(await keepUp(postgres.connection)).toContain('slow');
+    expect(await client.query('select 1 as one')).toMatchObject({ rows: [{ one: 1 }] });
+    expect(events).toEqual([]);
   });
 
   it('answers again after a statement that outlasts its deadline', async () => {

@@ -19,6 +19,8 @@ const STOP_MS = 5_000;
 const PING_MS = 1_000;
 /** Pings in a row without an answer after which the worker counts as hung. More than the longest migration step. */
 const MISSED_PINGS = 15;
+/** The same while it vacuums or gathers statistics, which takes as long as the tables are large: begun anew it would take as long. */
+const MISSED_PINGS_OF_UPKEEP = 600;
 const FIRST_BACKOFF_MS = 50;
 const LONGEST_BACKOFF_MS = 2_000;
 /** Linux and macOS take no longer path of a socket. */
@@ -28,6 +30,8 @@ export interface EmbeddedPostgresOptions {
   readonly dataDir: string;
   /** `lost` when the database is gone, `recovered` when it answers again. After the loss of the lock it does not recover. */
   readonly onEvent: (event: 'lost' | 'recovered', error?: Error) => void;
+  /** How often the worker is asked whether it still answers; 1000 unless told. */
+  readonly pingMs?: number;
 }
 
 export interface EmbeddedPostgres {
@@ -38,7 +42,11 @@ export interface EmbeddedPostgres {
 }
 
 /** Rejects with `DataDirectoryInUseError` while another process works in the directory. */
-export async function startEmbeddedPostgres({ dataDir, onEvent }: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+export async function startEmbeddedPostgres({
+  dataDir,
+  onEvent,
+  pingMs = PING_MS,
+}: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const scratchDirectory = await mkdtemp(join(tmpdir(), SCRATCH_PREFIX));
   let postgres: EmbeddedWorker | null = null;
   let lock: DataDirectoryLock | null = null;
@@ -56,7 +64,7 @@ export async function startEmbeddedPostgres({ dataDir, onEvent }: EmbeddedPostgr
     });
     if (lock.predecessor !== null) await removeScratch(lock.predecessor.scratchDirectory);
     await closeToOthers(dataDir);
-    postgres = new EmbeddedWorker(dataDir, scratchDirectory, onEvent);
+    postgres = new EmbeddedWorker({ dataDir, onEvent, pingMs }, scratchDirectory);
     await postgres.start();
     // The first start has made the directory, and nobody has written to it so far.
     await closeToOthers(dataDir);
@@ -97,17 +105,21 @@ async function removeScratch(path: string): Promise<void> {
 class EmbeddedWorker {
   readonly #dataDir: string;
   readonly #onEvent: EmbeddedPostgresOptions['onEvent'];
+  readonly #pingMs: number;
   readonly #secret = randomBytes(16).toString('hex');
   #address: EmbeddedWorkerData['address'];
   #worker: Worker | null = null;
+  /** Of the worker before: resolves when its thread has ended. */
+  #ended: Promise<unknown> = Promise.resolve();
   #isEnding = false;
   #retry: NodeJS.Timeout | null = null;
   #watch: NodeJS.Timeout | null = null;
   #backoffMs = FIRST_BACKOFF_MS;
 
-  constructor(dataDir: string, scratchDirectory: string, onEvent: EmbeddedPostgresOptions['onEvent']) {
+  constructor({ dataDir, onEvent, pingMs }: Required<EmbeddedPostgresOptions>, scratchDirectory: string) {
     this.#dataDir = dataDir;
     this.#onEvent = onEvent;
+    this.#pingMs = pingMs;
     // The name by which the driver looks for a socket in a directory.
     const path = join(scratchDirectory, '.s.PGSQL.5432');
     const takesSocket = process.platform !== 'win32' && path.length <= LONGEST_SOCKET_PATH;
@@ -154,7 +166,7 @@ class EmbeddedWorker {
       if (port !== null && 'port' in this.#address) this.#address = { ...this.#address, port };
     } catch (error) {
       this.#worker = null;
-      await worker.terminate();
+      await (this.#ended = worker.terminate());
       throw new Error(`The embedded Postgres in ${this.#dataDir} did not start`, { cause: error });
     }
     if (this.#isEnding) return;
@@ -166,19 +178,20 @@ class EmbeddedWorker {
 
   #watchOver(worker: Worker): void {
     let missed = 0;
+    let allowed = MISSED_PINGS;
     worker.on('message', (message: FromWorker) => {
       if (message.kind === 'pong') missed = 0;
+      if (message.kind === 'upkeep') allowed = message.isRunning ? MISSED_PINGS_OF_UPKEEP : MISSED_PINGS;
     });
     // Counted in pings, not in time: after a stall of this thread the answer is read before the next ping goes.
     this.#watch = setInterval(() => {
       missed += 1;
-      if (missed > MISSED_PINGS) {
-        this.#lose(worker, new Error(`The embedded Postgres did not answer for ${MISSED_PINGS} s`));
-        void worker.terminate();
+      if (missed > allowed) {
+        this.#lose(worker, new Error(`The embedded Postgres did not answer for ${(allowed * this.#pingMs) / 1000} s`));
         return;
       }
       worker.postMessage({ kind: 'ping' } satisfies ToWorker);
-    }, PING_MS);
+    }, this.#pingMs);
     this.#watch.unref();
   }
 
@@ -186,12 +199,15 @@ class EmbeddedWorker {
     if (this.#worker !== worker) return;
     this.#worker = null;
     this.#stopWatching();
+    // A thread that is in a system call ends after it, and may write until then: two in the same files would destroy them.
+    this.#ended = worker.terminate();
     if (this.#isEnding) return;
     this.#onEvent('lost', error);
-    this.#startAgain();
+    void this.#ended.then(() => this.#startAgain());
   }
 
   #startAgain(): void {
+    if (this.#isEnding) return;
     this.#retry = setTimeout(() => {
       this.start().then(
         () => {
@@ -210,7 +226,11 @@ class EmbeddedWorker {
 
   async stop(): Promise<void> {
     const worker = this.#end();
-    if (worker === null) return;
+    // Who calls gives the directory free afterwards.
+    if (worker === null) {
+      await this.#ended;
+      return;
+    }
     const exit = new Promise((resolve) => worker.once('exit', resolve));
     worker.postMessage({ kind: 'stop' } satisfies ToWorker);
     const deadline = setTimeout(() => void worker.terminate(), STOP_MS);
@@ -220,7 +240,9 @@ class EmbeddedWorker {
 
   /** Ends the thread now: what is committed stays, as after `kill -9`. */
   async kill(): Promise<void> {
-    await this.#end()?.terminate();
+    const worker = this.#end();
+    if (worker !== null) this.#ended = worker.terminate();
+    await this.#ended;
   }
 
   #end(): Worker | null {

@@ -39,6 +39,7 @@ export async function keepUp(connection: Connection): Promise<string[]> {
     for (const { name, isFull } of rows) {
       // Without truncation, which would wait for whoever reads the table. What only grows is sampled: that takes no longer
       // for a large table.
+      // By these words the worker knows what may take long, and is no hang: see embedded-worker.js.
       const command = isFull ? 'vacuum (analyze, truncate false)' : 'analyze';
       await client.query(`${command} ${pg.escapeIdentifier(name)}`);
     }

@@ -43,6 +43,10 @@ function join(instanceId: string): Job {
     },
     heldBy: (id, partitions) =>
       Promise.resolve(isAway ? [] : [...(held.get(id) ?? [])].filter((name) => partitions.includes(Number(name) % 64))),
+    leave: (id) => {
+      beats.set(id, -1);
+      return Promise.resolve();
+    },
     forget: (id) => {
       if ((held.get(id)?.size ?? 0) > 0) return Promise.resolve(false);
       return Promise.resolve(beats.delete(id));
@@ -89,6 +93,21 @@ it('all partitions are shared out among who is there, and taken over from who st
   await other.stop();
   await pass(2 * SECOND);
   expect(shares.get('one')).toHaveLength(64);
+});
+
+it('the work of one that stops is taken over at once, and its seats are left to those who come back', async () => {
+  const jobs = new Map(['one', 'two', 'three'].map((id) => [id, join(id)]));
+  await pass(2 * SECOND);
+  held.set('one', new Set(['1', '2']));
+  await jobs.get('one')?.stop();
+  await pass(2 * SECOND);
+  const partitions = [...(shares.get('two') ?? []), ...(shares.get('three') ?? [])];
+  expect(partitions.sort((a, b) => a - b)).toEqual(Array.from({ length: 64 }, (_, index) => index));
+  await pass(6 * SECOND);
+  expect(lost).toEqual([]);
+  await pass(6 * SECOND);
+  expect(lost.map(([sessionId]) => sessionId).sort()).toEqual(['1', '2']);
+  expect([...beats.keys()]).toEqual(['two', 'three']);
 });
 
 it('the seats of an instance that died are released within 12 s, by one of the others each', async () => {

@@ -54,13 +54,15 @@ export function createMembership(options: MembershipOptions): Job {
       else heartbeat.stillMs = isHealthy ? heartbeat.stillMs + passedMs : 0;
     }
     const living = [...known].filter(([id, { stillMs }]) => id === instanceId || stillMs < DEAD_MS).map(([id]) => id);
+    // One that has left works no more; its seats are left alone for as long as those of one that stands still.
+    const working = living.filter((id) => id === instanceId || (known.get(id)?.count ?? 0) >= 0);
     const own = Array.from({ length: partitions }, (_, partition) => partition).filter(
-      (partition) => ownerOf(partition, living) === instanceId,
+      (partition) => ownerOf(partition, working) === instanceId,
     );
     const isDeath = wereLiving.some((id) => !living.includes(id));
     wereLiving = living;
     if (isDeath) options.onDeath?.();
-    await onShare(own, living.length);
+    await onShare(own, working.length);
     for (const id of known.keys()) {
       if (living.includes(id) || releasing.has(id)) continue;
       // Not awaited: a round that takes long would make this instance look dead.
@@ -99,6 +101,8 @@ export function createMembership(options: MembershipOptions): Job {
       isStopped = true;
       await loop.stop();
       await Promise.all(releasing.values());
+      // Others take its work over with their next heartbeat, also while seats are named after it.
+      await deployment.leave(instanceId).catch(onError);
       await deployment.forget(instanceId).catch(onError);
     },
   };

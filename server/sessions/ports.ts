@@ -407,6 +407,7 @@ export interface DurableStore {
   /**
    * The hot state of the session is lost: begins a new epoch, if the stored one is still `knownEpoch`. Gives the epoch
    * that holds; null when there is no such session, or it is closed. Who writes under an older one is refused from then on.
+   * Waits for a commit under way to the session, also when it begins none.
    */
   raiseEpoch(sessionId: string, knownEpoch: number): Promise<number | null>;
   /** The open session that this code leads to, by what is stored; null when there is none. */
@@ -508,10 +509,12 @@ export type ArchiveOutcome = 'stored' | 'refused' | 'unavailable' | 'gone';
 
 /** The instances that share the state. */
 export interface Deployment {
-  /** Counts this instance's heartbeat; gives those of all. */
+  /** Counts this instance's heartbeat; gives those of all. One below zero is of an instance that has left. */
   beat(instanceId: string): Promise<ReadonlyMap<string, number>>;
   /** Sessions of these partitions with a seat that the instance holds. */
   heldBy(instanceId: string, partitions: readonly number[]): Promise<string[]>;
+  /** The instance stops: it works for nobody any more, and keeps its seats until it is forgotten, so that they may move. */
+  leave(instanceId: string): Promise<void>;
   /** Takes the instance off the list; false while a session still has a seat that it holds. */
   forget(instanceId: string): Promise<boolean>;
 }

@@ -37,6 +37,11 @@ export const MUTANTS: readonly Mutant[] = [
     },
   },
   {
+    name: 'a session is read again while a commit that was given up is under way',
+    invariant: null,
+    mutation: { durable: (durable) => ({ ...durable, raiseEpoch: () => Promise.resolve(null) }) },
+  },
+  {
     name: 'a refused append is stored all the same',
     invariant: 'I2',
     mutation: {

@@ -51,6 +51,7 @@ export async function judge(remains: Remains): Promise<SimulationVerdict> {
       return { locked: document.locked, isClosed: document.closed !== null, seats };
     }),
     ...doubleKeys([...stored.values()]),
+    ...(await miscounted(remains)),
   ];
   const verdict = check({ startedAt: 0, sessions, processes: [], expected: EXPECTED });
   const broken = verdict.broken.filter((invariant) => EXAMINED.includes(invariant));
@@ -100,6 +101,20 @@ function standingOf(
   durableSeq: number | null,
 ): Standing {
   return { epoch: document.epoch, lastSeq, durableSeq, seats: document.seats.map(({ id }) => id).sort() };
+}
+
+/** What the server counts as it changes, against all open sessions one by one. */
+async function miscounted({ server, recorder, now, reading }: Remains): Promise<string[]> {
+  const walked = { sessions: { waiting: 0, paired: 0 }, participants: { online: 0, away: 0 } };
+  for (const { document } of await recorder.loadSessions(now)) {
+    const session = (await reading(() => server.state.read(document.id)))?.document;
+    if (session === undefined || session.closed !== null) continue;
+    walked.sessions[session.seats.length < 2 ? 'waiting' : 'paired'] += 1;
+    for (const { presence } of session.seats) walked.participants[presence] += 1;
+  }
+  const { sessions, participants } = server.state.counts();
+  const [found, counted] = [JSON.stringify(walked), JSON.stringify({ sessions, participants })];
+  return found === counted ? [] : [`there are ${found}, and counted are ${counted}`];
 }
 
 /** One key gives one seat: of two that live, one is from a repetition that was not recognised. */

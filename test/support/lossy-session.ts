@@ -66,6 +66,12 @@ export class LossySession {
     this.cut();
   }
 
+  /** The hot store loses what is neither durable nor up to `seq`, and nobody who remembers that is left. */
+  loseUnnoticed(seq: number): void {
+    this.log.splice(Math.max(this.durableSeq, seq));
+    this.cut();
+  }
+
   archive(): void {
     this.durableSeq = this.log.length;
     for (const line of this.#lines) this.#push(line, 'session:head', this.#head());

@@ -3,8 +3,8 @@ import { expect } from '@jest/globals';
 import type { Recovery } from '../../sessions/ports.ts';
 import { MemoryLimits } from './memory-limits.ts';
 import { MemoryState } from './memory-state.ts';
-import type { CommitFailure, Delivery, Harness, HarnessOptions } from '../state.conformance.ts';
-import { Recorder } from './recorder.conformance.ts';
+import type { Delivery, Harness, HarnessOptions } from '../state.conformance.ts';
+import { Recorder, type RecorderFailure } from './recorder.conformance.ts';
 
 const START = Date.parse('2026-01-31T12:00:00.000Z');
 
@@ -45,7 +45,7 @@ export class MemoryHarness implements Harness {
     this.recorder.release();
   }
 
-  failNextCommit(failure: CommitFailure): void {
+  failNextCommit(failure: RecorderFailure): void {
     this.recorder.failNext(failure);
   }
 

@@ -26,7 +26,6 @@ import {
   heldSeat,
   participantOf,
   SERVER,
-  statusOf,
   type Rule,
   type SeatHolder,
   type SessionDocument,
@@ -40,7 +39,10 @@ import { SessionCache } from './session-cache.ts';
 import type { SessionEntry } from './session-entry.ts';
 
 export interface MemoryStateOptions {
-  durable: Pick<DurableStore, 'commit' | 'loadSession' | 'loadSessions' | 'readMessages' | 'findSend' | 'recentSends'>;
+  durable: Pick<
+    DurableStore,
+    'commit' | 'raiseEpoch' | 'loadSession' | 'loadSessions' | 'readMessages' | 'findSend' | 'recentSends'
+  >;
   /** Called for every message when it becomes visible, in the order of seq. */
   onMessage: MessageListener;
   /** Called with what was stored although its commit failed, before the session is used again. */
@@ -273,16 +275,9 @@ export class MemoryState implements SessionState {
   }
 
   counts(): StateCounts {
-    const sessions = { waiting: 0, paired: 0 };
-    const participants = { online: 0, away: 0 };
-    for (const { visible } of this.#cache.openEntries()) {
-      if (visible === null || visible.closed !== null) continue;
-      sessions[statusOf(visible) === 'paired' ? 'paired' : 'waiting'] += 1;
-      for (const seat of visible.seats) participants[seat.presence] += 1;
-    }
     const { backlog, oldestAt } = this.#commit;
     const oldestWriteAgeMs = oldestAt === null ? 0 : Math.max(0, this.#options.now() - oldestAt);
-    return { sessions, participants, backlog, oldestWriteAgeMs };
+    return { ...this.#cache.counts(), backlog, oldestWriteAgeMs };
   }
 
   /** What the memory holds, for people who look. */
@@ -337,16 +332,36 @@ export class MemoryState implements SessionState {
   ): Promise<R | Exclude<FindSendResult, { kind: 'unknown' }>> {
     this.#refuseWhenStopped();
     const key = KnownSends.key(seatId, send.id);
-    for (let wasLookedUp = false; ;) {
+    let wasAhead = false;
+    // Of a session that was read again the answer for what it was before says nothing.
+    for (let lookedUp: KnownSends | null = null; ;) {
       const entry = this.#cache.peek(send.sessionId) ?? (await this.#open(send.sessionId));
       if (entry === null) return decide(null);
       if (entry.isGone) continue;
       const horizonStart = this.#options.now() - this.#options.retryHorizonMs;
       const known = entry.sends.find(key);
-      if (known !== undefined && known.sentAt >= horizonStart) return this.#repeat(entry, known, send.fingerprint);
-      if (wasLookedUp || entry.sends.knowsAllSince(horizonStart)) return decide(entry);
-      wasLookedUp = await this.#cache.sends.recall(entry, { seatId, id: send.id }, horizonStart);
+      if (known !== undefined && known.sentAt >= horizonStart) {
+        if (known.stored !== null || known.seq <= entry.lastSeq) return this.#repeat(entry, known, send.fingerprint);
+        if (wasAhead) throw aheadOfItself();
+        wasAhead = true;
+        await this.#readAgain(entry);
+        continue;
+      }
+      const { sends } = entry;
+      if (lookedUp === sends || sends.knowsAllSince(horizonStart)) return decide(entry);
+      const isKnown = await this.#cache.sends.recall(entry, { seatId, id: send.id }, horizonStart);
+      if (isKnown) lookedUp = sends;
     }
+  }
+
+  /**
+   * The store has more than is shown: a commit that was given up came through after the session had been read. Nobody was
+   * told of what it stored, and will be when the session is read again; first what waits is stored or fails.
+   */
+  async #readAgain(entry: SessionEntry): Promise<void> {
+    // What fails sets the entry aside by itself.
+    while (!entry.isGone && entry.pendingWrites > 0) await this.#settled(entry).catch(() => undefined);
+    if (!entry.isGone) this.#cache.setAside(entry);
   }
 
   async #repeat(
@@ -457,6 +472,12 @@ function refusalOf(
 
 function idsOf(document: SessionDocument): string[] {
   return document.seats.map((seat) => seat.id);
+}
+
+function aheadOfItself(): TandemError {
+  return new TandemError('UNAVAILABLE', 'The session is being read again: repeat later with the same id.', {
+    retryAfterMs: 1000,
+  });
 }
 
 function overloaded(): TandemError {

@@ -15,6 +15,12 @@ interface Row {
   readonly lastActivityAt: number;
 }
 
+/**
+ * `unknown_late`: the caller gives up while the commit is under way, with the rows of its sessions locked. `unknown_delayed`:
+ * the network holds the statement back. Either is stored by `land`.
+ */
+export type RecorderFailure = CommitFailure | 'unknown_late' | 'unknown_delayed';
+
 /** The durable store, in memory: checks every batch as the port says, and can be held, told to fail, and copied. */
 export class Recorder {
   readonly batches: CommitBatch[] = [];
@@ -27,7 +33,9 @@ export class Recorder {
   readonly divergences: DivergenceError[] = [];
   failLoads = false;
   #rows = new Map<string, Row>();
-  #failures: CommitFailure[] = [];
+  #failures: RecorderFailure[] = [];
+  #late: { readonly batch: CommitBatch; readonly holdsRows: boolean }[] = [];
+  #landed: { promise: Promise<void>; open: () => void } = gate();
   #gate: { promise: Promise<void>; open: () => void } | null = null;
   #waiting = 0;
   #onWaiting: (() => void)[] = [];
@@ -52,8 +60,15 @@ export class Recorder {
     if (this.#waiting === 0) await new Promise<void>((resolve) => this.#onWaiting.push(resolve));
   }
 
-  failNext(failure: CommitFailure): void {
+  failNext(failure: RecorderFailure): void {
     this.#failures.push(failure);
+  }
+
+  /** What was late is stored now. */
+  land(): void {
+    for (const { batch } of this.#late.splice(0)) this.#apply(batch);
+    this.#landed.open();
+    this.#landed = gate();
   }
 
   forgetFailures(): void {
@@ -73,6 +88,10 @@ export class Recorder {
     }
     if (failure === 'refused') throw new RefusedCommitError('the disk is full');
     if (failure === 'unknown_lost') throw new Error('the connection was lost before the commit');
+    if (failure === 'unknown_late' || failure === 'unknown_delayed') {
+      this.#late.push({ batch, holdsRows: failure === 'unknown_late' });
+      throw new Error('no answer came in time');
+    }
     this.#apply(batch);
     if (failure === 'unknown_stored') throw new Error('the connection was lost after the commit');
   };
@@ -118,13 +137,16 @@ export class Recorder {
     return sends;
   };
 
-  readonly raiseEpoch = (sessionId: string, knownEpoch: number): Promise<number | null> => {
+  readonly raiseEpoch = async (sessionId: string, knownEpoch: number): Promise<number | null> => {
+    if (this.failLoads) throw new TandemError('UNAVAILABLE', 'the database is away');
+    // It takes the session's row, which whoever writes to the session holds until the commit has ended.
+    if (this.#rows.has(sessionId) && this.#isHeld(sessionId)) await this.#landed.promise;
     const row = this.#rows.get(sessionId);
-    if (row === undefined || row.document.closed !== null) return Promise.resolve(null);
+    if (row === undefined || row.document.closed !== null) return null;
     const { epoch } = row.document;
-    if (epoch !== knownEpoch) return Promise.resolve(epoch);
+    if (epoch !== knownEpoch) return epoch;
     this.#rows.set(sessionId, { ...row, document: { ...row.document, epoch: epoch + 1 } });
-    return Promise.resolve(epoch + 1);
+    return epoch + 1;
   };
 
   readonly findByCode = (code: string, now: number): Promise<string | null> => {
@@ -151,6 +173,16 @@ export class Recorder {
     });
     return Promise.resolve(documents);
   };
+
+  #isHeld(sessionId: string): boolean {
+    return this.#late.some(({ batch: { sessions, messages, receipts }, holdsRows }) => {
+      const ids = [
+        ...sessions.map(({ document }) => document.id),
+        ...[...messages, ...receipts].map((one) => one.sessionId),
+      ];
+      return holdsRows && ids.includes(sessionId);
+    });
+  }
 
   /** Newest first. */
   #sends(sessionId: string): StoredSend[] {

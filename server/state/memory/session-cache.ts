@@ -1,12 +1,17 @@
+import { TandemError } from '../../../protocol/errors.ts';
 import type { Message } from '../../../protocol/session.ts';
-import type { DurableStore, StoredSession } from '../../sessions/ports.ts';
+import type { DurableStore, StateCounts, StoredSession } from '../../sessions/ports.ts';
 import type { Knock, Seat, SessionDocument } from '../../sessions/session.ts';
 import { ExpiringIndex } from './expiring-index.ts';
 import { SendRecall } from './send-recall.ts';
 import { SessionEntry } from './session-entry.ts';
+import { SessionTally } from './session-tally.ts';
 
 export interface SessionCacheOptions {
-  durable: Pick<DurableStore, 'loadSession' | 'loadSessions' | 'readMessages' | 'findSend' | 'recentSends'>;
+  durable: Pick<
+    DurableStore,
+    'raiseEpoch' | 'loadSession' | 'loadSessions' | 'readMessages' | 'findSend' | 'recentSends'
+  >;
   retryHorizonMs: number;
   now: () => number;
   /** A session was read; `hasMoved` when its head is ahead of what this process showed before. */
@@ -21,6 +26,8 @@ const LOG_BUDGET_BYTES = 256 * 1024 * 1024;
 const CLOSED_SESSIONS = 1000;
 /** Messages that are read at once. */
 const MISSED_MESSAGES = 500;
+/** Below that of any session. */
+const NO_EPOCH = 0;
 
 const PROBE_DOCUMENT: SessionDocument = {
   id: 'probe',
@@ -48,6 +55,7 @@ export class SessionCache {
   readonly #closed = new Set<SessionEntry>();
   readonly #codes = new ExpiringIndex();
   readonly #keys = new ExpiringIndex();
+  readonly #tally = new SessionTally();
   #logBytes = 0;
   #hits = 0;
   #misses = 0;
@@ -93,6 +101,11 @@ export class SessionCache {
   figures(): { hits: number; misses: number; totalKeys: number; memoryUsedBytes: number } {
     const { size } = this.#entries;
     return { hits: this.#hits, misses: this.#misses, totalKeys: size, memoryUsedBytes: this.#logBytes };
+  }
+
+  /** Of what is visible; closed sessions do not count. */
+  counts(): Pick<StateCounts, 'sessions' | 'participants'> {
+    return this.#tally.counts();
   }
 
   /** The session, from memory or read back. */
@@ -142,6 +155,7 @@ export class SessionCache {
 
   /** A document became visible in place of another: a code that it no longer has is dead. */
   shown(entry: SessionEntry, before: SessionDocument | null): void {
+    this.#tally.moved(before, entry.visible);
     const killed = before?.code?.value;
     if (killed !== undefined && killed !== entry.decided.code?.value && killed !== entry.visible?.code?.value) {
       this.#codes.release(killed, entry.id);
@@ -190,10 +204,6 @@ export class SessionCache {
     }
   }
 
-  openEntries(): Iterable<SessionEntry> {
-    return this.#entries.values();
-  }
-
   /** Belongs to no session: carries probes through the queue of the commits. */
   readonly probeEntry = new SessionEntry(PROBE_DOCUMENT, {
     lastSeq: 0,
@@ -210,8 +220,9 @@ export class SessionCache {
 
   async #load(sessionId: string): Promise<SessionEntry | null> {
     this.#misses += 1;
-    const stored = await this.#options.durable.loadSession(sessionId, this.#options.now());
     const broken = this.#broken.get(sessionId);
+    if (broken !== undefined) await this.#commitEnded(sessionId);
+    const stored = await this.#options.durable.loadSession(sessionId, this.#options.now());
     if (broken === undefined) return stored === null ? null : this.#admit(stored);
     const missed = stored === null ? [] : await this.#missedSince(broken, stored.lastSeq);
     this.#broken.delete(sessionId);
@@ -220,6 +231,22 @@ export class SessionCache {
     const entry = this.#admit(overlaid(stored, broken), broken);
     this.#options.onRecovered(broken, entry, missed);
     return entry;
+  }
+
+  /**
+   * A commit that was given up may still be under way: in its fsync, or waiting for a standby, it can be neither ended
+   * nor seen. What it stores later would be in no memory, and its messages delivered to nobody. So the session's row is
+   * taken, which the commit holds until it has ended. An epoch that never was is raised by nobody. Of a creation there is
+   * no row: see `#releaseNames`.
+   */
+  async #commitEnded(sessionId: string): Promise<void> {
+    try {
+      await this.#options.durable.raiseEpoch(sessionId, NO_EPOCH);
+    } catch (cause) {
+      if (cause instanceof TandemError) throw cause;
+      // As of a database that only reads now: whoever comes later finds another.
+      throw new TandemError('UNAVAILABLE', 'The session cannot be read again now: repeat later.', { cause });
+    }
   }
 
   /** Messages that were stored although their commit seemed to fail: nobody has seen them. */
@@ -254,26 +281,33 @@ export class SessionCache {
     }
     this.claimNames(entry, null, document);
     this.#entries.set(entry.id, entry);
-    if (document.closed !== null) this.shown(entry, null);
+    this.shown(entry, null);
     this.#options.onLoaded(entry, before !== undefined && before.lastSeq < lastSeq);
     return entry;
   }
 
   #drop(entry: SessionEntry): void {
-    if (this.#entries.get(entry.id) === entry) this.#entries.delete(entry.id);
+    if (this.#entries.get(entry.id) === entry) {
+      this.#entries.delete(entry.id);
+      this.#tally.moved(entry.visible, null);
+    }
     this.#closed.delete(entry);
     this.sends.dropped(entry);
     this.#logBytes -= entry.shed();
     entry.isGone = true;
   }
 
-  /** Names that the broken entry had claimed and the stored session does not have. */
+  /**
+   * Names that the broken entry had claimed and the stored session does not have. The keys of a creation that was not found
+   * still lead to it: its commit may end later, and whoever repeats it finds it then.
+   */
   #releaseNames(broken: SessionEntry, stored: SessionDocument | null): void {
     for (const document of [broken.decided, broken.visible]) {
       if (document === null) continue;
       if (document.code !== null && document.code.value !== stored?.code?.value) {
         this.#codes.release(document.code.value, broken.id);
       }
+      if (broken.visible === null && stored === null) continue;
       for (const { key } of document.seats) {
         if (key !== null && !stored?.seats.some((seat) => seat.key?.hash === key.hash)) {
           this.#keys.release(key.hash, broken.id);

@@ -32,6 +32,14 @@ it('count their heartbeats, and see those of all', async () => {
   );
 });
 
+it('are known to have left, and to be back', async () => {
+  await instances.beat('one');
+  await instances.leave('one');
+  expect((await instances.beat('other')).get('one')).toBeLessThan(0);
+  await instances.beat('one');
+  expect((await instances.beat('one')).get('one')).toBeGreaterThan(0);
+});
+
 it('are known to hold a session for as long as one of its seats is theirs', async () => {
   const room = await paired(stage, one, other);
   expect(await instances.heldBy('one', ALL)).toEqual([room.sessionId]);

@@ -6,6 +6,7 @@ import { loadScript } from './script.ts';
 
 const BEAT = loadScript('beat');
 const READ_HELD = loadScript('read_held');
+const LEAVE = loadScript('leave_instance');
 const FORGET = loadScript('forget_instance');
 
 /** Instances of the deployment, by their heartbeats in Redis, and what they hold. */
@@ -31,6 +32,10 @@ export class Instances implements Deployment {
       }),
     );
     return lists.flatMap((list) => arrayOf(list).map(textOf));
+  }
+
+  async leave(instanceId: string): Promise<void> {
+    await this.#redis.run(LEAVE, [this.#keys.instances], [instanceId]);
   }
 
   /** Takes the instance out of the list, unless a session still counts on it. */
