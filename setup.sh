@@ -130,16 +130,18 @@ say_redis_options() {
 # What the tests need beyond Node.js
 
 missing=''
+# Of these, what nothing else stands in for.
+required=''
 
 prepare_tests() {
   need 'chromium' 'a browser for the tests of the page' find_chromium
   need 'python3-socketio' 'a client in another language' find_python_socketio
   need 'python3-websocket' 'its websocket transport' find_python_websocket
   # Also beside a TEST_REDIS_URL: most of these tests freeze, end or fill their servers.
-  need 'redis-server' 'a real Redis for the tests of several instances' find_redis_server
-  need 'redis-tools' 'redis-cli, which forms a Redis Cluster for tests' find_redis_cli
+  need 'redis-server' 'a real Redis for the tests of several instances' find_redis_server "${TEST_REDIS_URL-}"
+  need 'redis-tools' 'redis-cli, which forms a Redis Cluster for tests' find_redis_cli "${TEST_REDIS_URL-}"
   # Also beside a TEST_DATABASE_URL: some tests end or configure their server, and that one is nobody's to end.
-  need 'postgresql' 'a real Postgres for the tests of the database' find_postgres
+  need 'postgresql' 'a real Postgres for the tests of the database' find_postgres "${TEST_DATABASE_URL-}"
   need 'openssl' 'certificates for a Postgres that speaks TLS' find_openssl
   need 'nginx-light' 'a real balancer in front of several instances' find_nginx
   need 'prometheus' 'promtool, which checks metrics and alert rules' find_promtool
@@ -147,11 +149,12 @@ prepare_tests() {
   [ -z "$missing" ] || install_packages
 }
 
-# need <Debian package> <what for> <function that succeeds when it is there>
+# need <Debian package> <what for> <function that succeeds when it is there> [<URL of one elsewhere>]
 need() {
   if ! "$3"; then
     say "Missing for the tests: $1 ($2)"
     missing="$missing $1"
+    [ -n "${4-}" ] || required="$required $1"
   fi
 }
 
@@ -176,15 +179,18 @@ wrote_policy=''
 
 install_packages() {
   if ! have apt-get; then
-    fail "Install these with your system's package manager (names as in Debian):$missing" \
+    cannot_install "Install these with your system's package manager (names as in Debian):$missing" \
       'Without them run npm run check; the tests that need them fail.'
+    return 0
   fi
   if [ "$(id -u)" -ne 0 ]; then
     if have sudo && sudo -n true 2>/dev/null; then
       as_root='sudo'
     else
-      fail 'Installing needs root. Run this, then ./setup.sh test again:' "  sudo apt-get install -y$missing" \
+      cannot_install 'Installing needs root. Run this, then ./setup.sh test again:' \
+        "  sudo apt-get install -y$missing" \
         'Debian starts the services among them; the tests need none of them to run.'
+      return 0
     fi
   fi
   say "Installing:$missing"
@@ -196,6 +202,13 @@ install_packages() {
     fail "apt-get could not install:$missing"
   allow_services
   disable_services
+}
+
+# Most tests are content with the Redis and the Postgres that are named.
+cannot_install() {
+  [ -z "$required" ] || fail "$@"
+  say "Going on without:$missing"
+  say 'Tests that end, freeze, fill or configure servers of their own fail: startRedis and startPostgres in test/support.'
 }
 
 # Debian starts what it installs, and tests start their own: a Redis or an nginx that nobody asked for would take ports

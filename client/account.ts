@@ -136,7 +136,7 @@ export class Account {
     return parseUser(user) ?? throwUnreadable();
   }
 
-  /** Devices that are signed in, the last used first. */
+  /** Devices that are signed in, the newest first. */
   async logins({ signal }: RequestOptions = {}): Promise<readonly Login[]> {
     const { logins } = await this.#ask('GET', '/auth/logins', { signal });
     return isListOf(logins, isLogin) ? logins : throwUnreadable();

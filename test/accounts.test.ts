@@ -131,12 +131,14 @@ describe('a refresh token', () => {
 });
 
 describe('devices', () => {
-  it('are listed, and signed out one by one', async () => {
-    const { user, accessToken } = await api.register(address());
+  it('are listed, the newest first, and signed out one by one', async () => {
+    const { user, accessToken, refreshToken } = await api.register(address());
     const phone = await api.ok<SignedInUser>('POST', '/api/v1/auth/login', {
       body: { email: user.email, password: PASSWORD },
       headers: { 'User-Agent': 'a phone' },
     });
+    // A login that is used again is no newer for it.
+    await api.ok('POST', '/api/v1/auth/refresh', { body: { refreshToken } });
     const { logins } = await api.ok<{ logins: { id: string; current: boolean; userAgent: string }[] }>(
       'GET',
       '/api/v1/auth/logins',

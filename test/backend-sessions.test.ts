@@ -3,6 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Session } from '../protocol/session.ts';
 import { Api } from './support/api.ts';
 import { Client } from './support/client.ts';
+import { administer } from './support/fresh-database.ts';
+import { stageInstances, stageStores } from './support/instances-stage.ts';
 import { startServer, type RunningServer } from './support/server.ts';
 
 const KEY = 'a-key-of-the-shop-system';
@@ -72,6 +74,22 @@ describe('a session that a backend makes', () => {
     ]) {
       const refused = await api.refusal('POST', '/api/v1/sessions', { key: KEY, body: wrong });
       expect([wrong, refused]).toEqual([wrong, [400, 'INVALID_PAYLOAD']]);
+    }
+  });
+
+  it('holds metadata and messages that are nested 32 deep, as over a socket, and none that are deeper', async () => {
+    const nested = (depth: number): unknown => (depth === 1 ? {} : { a: nested(depth - 1) });
+    const { session } = await create({ metadata: nested(32) });
+    expect((await look(session.id)).session.metadata).toEqual(nested(32));
+    const path = `/api/v1/sessions/${session.id}/messages`;
+    await api.ok('POST', path, { key: KEY, body: { id: 'deep-enough', body: nested(32) } });
+    const { messages } = await api.ok<{ messages: { body: unknown }[] }>('GET', path, { key: KEY });
+    expect(messages.map(({ body }) => body)).toEqual([nested(32)]);
+    for (const [where, body] of [
+      ['/api/v1/sessions', { metadata: nested(33) }],
+      [path, { id: 'too-deep-now', body: nested(33) }],
+    ] as const) {
+      expect(await api.refusal('POST', where, { key: KEY, body })).toEqual([400, 'INVALID_PAYLOAD']);
     }
   });
 
@@ -251,5 +269,30 @@ describe('who looks at a code', () => {
     }
     expect(await api.refusal('GET', '/api/v1/sessions/by-code/BBBBBB')).toEqual([404, 'SESSION_NOT_FOUND']);
     expect(await api.refusal('GET', '/api/v1/sessions/by-code/AEIOU!')).toEqual([400, 'INVALID_PAYLOAD']);
+    expect(await api.refusal('GET', `/api/v1/sessions/by-code/${'B'.repeat(65)}`)).toEqual([400, 'INVALID_PAYLOAD']);
+  });
+});
+
+describe('a session that was closed so long ago that Redis has let go of it', () => {
+  const stores = stageStores();
+  const stage = stageInstances(stores, { count: 1, env: { API_KEYS: `shop:${hash(KEY)}` } });
+
+  it('is closed for whoever sends to it, kicks or closes it', async () => {
+    const own = new Api(stage.urls[0] ?? '');
+    const { session, self } = await stage.host(0);
+    const path = `/api/v1/sessions/${session.id}`;
+    await own.ok('DELETE', path, { key: KEY });
+    const keys = (await stores.redis.command('KEYS', `*${session.id}*`)) as string[];
+    expect(keys).not.toEqual([]);
+    await stores.redis.command('DEL', ...keys);
+    const url = stage.env['DATABASE_URL'] ?? '';
+    await administer(url, `update sessions set closed_at = closed_at - interval '2 hours' where id = '${session.id}'`);
+    const message = { id: 'too-late-now', body: 1 };
+    expect(await own.refusal('POST', `${path}/messages`, { key: KEY, body: message })).toEqual([410, 'SESSION_CLOSED']);
+    const kick = (id: string, seat: string) =>
+      own.refusal('DELETE', `/api/v1/sessions/${id}/participants/${seat}`, { key: KEY });
+    expect(await kick(session.id, self.participantId)).toEqual([410, 'SESSION_CLOSED']);
+    expect(await kick(randomUUID(), self.participantId)).toEqual([404, 'SESSION_NOT_FOUND']);
+    expect((await own.call('DELETE', path, { key: KEY })).status).toBe(204);
   });
 });

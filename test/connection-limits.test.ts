@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { CODE_ALPHABET } from '../protocol/limits.ts';
+import { Client } from './support/client.ts';
 import { Clock } from './support/clock.ts';
 import { limit } from './support/environment.ts';
 import { resumeOf } from './support/seat.ts';
@@ -46,6 +47,25 @@ describe('the limit of connections of an address', () => {
     }
     expect((await stage.connectRefusal(address)).message).toBe('RATE_LIMITED');
   });
+
+  it('holds for a namespace that nobody serves, which is refused as any handshake', async () => {
+    const address = from('198.51.100.7');
+    const refusal = async () => {
+      const client = new Client(`${stage.url}/admin`, address);
+      const { message, data } = (await client.opened()) ?? {};
+      client.close();
+      return [message, data];
+    };
+    const unknown = { code: 'UNKNOWN_COMMAND', message: expect.any(String), retryable: false };
+    for (let n = 0; n < 5; n += 1) expect(await refusal()).toEqual(['UNKNOWN_COMMAND', unknown]);
+    const limited = expect.objectContaining({
+      code: 'RATE_LIMITED',
+      retryable: true,
+      retryAfterMs: expect.any(Number),
+    });
+    expect(await refusal()).toEqual(['RATE_LIMITED', limited]);
+    expect((await stage.connectRefusal(address)).message).toBe('RATE_LIMITED');
+  });
 });
 
 describe('the limit of failed joins of an address', () => {
@@ -90,7 +110,8 @@ describe('the limit of failed joins of an address', () => {
   it('counts a code with other characters as a miss', async () => {
     const guesser = await stage.connect(from('198.51.100.4'));
     for (let n = 0; n < 5; n += 1) {
-      expect(await guesser.refusal('session:join', { code: 'AEIOU1' })).toMatchObject({ code: 'INVALID_PAYLOAD' });
+      const code = ['AEIOU1', 'B'.repeat(65), 'A'.repeat(60_000)][n % 3] ?? '';
+      expect(await guesser.refusal('session:join', { code })).toMatchObject({ code: 'INVALID_PAYLOAD' });
     }
     expect(await guesser.refusal('session:join', { code: wrongCode(1) })).toMatchObject({ code: 'RATE_LIMITED' });
   });

@@ -170,6 +170,14 @@ describe('the limits of the HTTP interface', () => {
     expect((await api.call('GET', '/api/v1/sessions', { key: OTHER_KEY, ...from })).status).toBe(200);
   });
 
+  it('count a look at a code by the key that comes with it, and refuse one that is wrong', async () => {
+    const { code } = await api.ok<{ code: string }>('POST', '/api/v1/sessions', { key: OTHER_KEY, ...newAddress() });
+    const look = (call: object) => api.call('GET', `/api/v1/sessions/by-code/${code}`, { ...call, ...from });
+    expect(told(await look({ key: OTHER_KEY }))).toMatchObject({ status: 200, name: 'api' });
+    expect(told(await look({}))).toMatchObject({ status: 200, name: 'general', remaining: 99 });
+    expect(told(await look({ key: 'wrong' }))).toMatchObject({ status: 401, name: 'general', remaining: 98 });
+  });
+
   it('stay away from probes, metrics, files and the description', async () => {
     newAddress();
     for (let n = 0; n < 101; n += 1) await api.call('GET', '/api/v1/sessions', from);
@@ -197,7 +205,8 @@ describe('the limits of the HTTP interface', () => {
 
   it('count guesses of codes as joins that missed', async () => {
     newAddress();
-    for (const code of ['BBBBBB', 'CCCCCC', 'AEIOU!']) await api.call('GET', `/api/v1/sessions/by-code/${code}`, from);
+    for (const code of ['BBBBBB', 'C'.repeat(65), 'AEIOU!'])
+      await api.call('GET', `/api/v1/sessions/by-code/${code}`, from);
     const refused = await api.call('GET', '/api/v1/sessions/by-code/DDDDDD', from);
     expect(refused.status).toBe(429);
     expect(Number(refused.headers.get('Retry-After'))).toBeGreaterThan(0);

@@ -4,6 +4,8 @@ import { Webhook } from 'standardwebhooks';
 import type { Session } from '../protocol/session.ts';
 import { Api, PASSWORD } from './support/api.ts';
 import { Client } from './support/client.ts';
+import { limit } from './support/environment.ts';
+import { parseExposition, total } from './support/exposition.ts';
 import { stageInstances, stageStores } from './support/instances-stage.ts';
 import { parseMail, partsOf } from './support/mime.ts';
 import { startMailServer, type MailServer } from './support/mail-server.ts';
@@ -25,6 +27,7 @@ beforeAll(async () => {
     SMTP_URL: mail.url,
     MAIL_FROM: 'tandem@example.com',
     PUBLIC_URL: 'https://pair.example.com',
+    ...limit('emails_recipient'),
   });
   api = new Api(server.url);
 }, 60_000);
@@ -97,6 +100,15 @@ describe('an invitation', () => {
     expect(await refusal({ token: ann.accessToken, body })).toEqual([410, 'SESSION_CLOSED']);
     const nowhere = { ...body, sessionId: randomUUID() };
     expect(await refusal({ key: KEY, body: nowhere })).toEqual([404, 'SESSION_NOT_FOUND']);
+  });
+
+  it('that is too many for its recipient is refused, and counted once', async () => {
+    const { session } = await api.ok<{ session: Session }>('POST', '/api/v1/sessions', { key: KEY, body: {} });
+    const body = { sessionId: session.id, to: 'dora@example.org' };
+    for (let n = 0; n < 3; n += 1) await api.ok('POST', '/api/send-email', { key: KEY, body });
+    expect(await api.refusal('POST', '/api/send-email', { key: KEY, body })).toEqual([429, 'RATE_LIMITED']);
+    const samples = parseExposition((await api.text('/metrics')).body);
+    expect(total(samples, 'tandem_rate_limited_total', { limit: 'emails_recipient' })).toBe(1);
   });
 
   it('is not sent where there is no mail server', async () => {

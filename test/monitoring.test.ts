@@ -10,7 +10,7 @@ import { startServer } from './support/server.ts';
 
 const root = path.join(import.meta.dirname, '..');
 const ALERTS = path.join(root, 'deploy/prometheus/alerts.yml');
-const ALERT_TESTS = path.join(root, 'deploy/prometheus/alerts.test.yml');
+const ALERT_TESTS = path.join(root, 'deploy/prometheus/tandem.test.yml');
 
 interface Alert {
   alert: string;

@@ -135,6 +135,18 @@ describe('the description of the HTTP interface', () => {
     }
   });
 
+  it('tells how metrics are written', async () => {
+    const paths = document['paths'] as Record<string, { get: { responses: Record<string, { content: object }> } }>;
+    const told = Object.keys(paths['/metrics']?.get.responses['200']?.content ?? {});
+    const given: string[] = [];
+    for (const accept of ['*/*', 'application/openmetrics-text', 'application/json']) {
+      const response = await fetch(`${server.url}/metrics`, { headers: { Accept: accept } });
+      given.push((response.headers.get('Content-Type') ?? '').split(';', 1)[0] ?? '');
+      await response.body?.cancel();
+    }
+    expect(told.sort()).toEqual(given.sort());
+  });
+
   it('is what answers are compared with, in all tests', async () => {
     const request = { method: 'GET', path: '/api/v1/sessions?limit=1' };
     const right = { sessions: [], nextCursor: null };

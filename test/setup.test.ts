@@ -50,7 +50,7 @@ describe('setup.sh', () => {
     await standIn(
       'sudo',
       `case "$*" in
-  '-n true') exit 0 ;;
+  '-n true') [ -z "$NO_ROOT" ]; exit $? ;;
   'test -e '*) [ -n "$HAS_POLICY" ]; exit $? ;;
   tee*) echo "sudo $*: $(cat)" >> "$SAID" ;;
   *'apt-get install'*) echo "sudo $*" >> "$SAID"; exit "$INSTALL" ;;
@@ -69,7 +69,15 @@ esac`,
   async function setup(parameters: readonly string[], env: Readonly<Record<string, string>> = {}) {
     const said = path.join(home, 'said');
     await writeFile(said, '');
-    const machine = { PATH: bin, SAID: said, NODE_VERSION: '24.1.0', INSTALL: '0', HAS_POLICY: '', ...env };
+    const machine = {
+      PATH: bin,
+      SAID: said,
+      NODE_VERSION: '24.1.0',
+      INSTALL: '0',
+      HAS_POLICY: '',
+      NO_ROOT: '',
+      ...env,
+    };
     const result = await run('/bin/bash', [path.join(home, 'setup.sh'), ...parameters], { cwd: home, env: machine });
     return { ...result, said: await readFile(said, 'utf8') };
   }
@@ -106,6 +114,23 @@ esac`,
     expect(code).toBe(0);
     expect(said).toContain('apt-get install');
     expect(said).not.toContain('policy-rc.d');
+  });
+
+  it('does without a Redis of its own where one is named and none can be installed, and says what that costs', async () => {
+    const others = ['initdb', 'openssl', 'nginx', 'promtool', 'shellcheck'];
+    for (const name of others) await standIn(name, '');
+    try {
+      const without = await setup(['test'], { NO_ROOT: 'yes' });
+      expect(without).toMatchObject({ code: 1, said: 'node scripts/setup.js\n' });
+      expect(without.output).toMatch(/Installing needs root[^]*apt-get install -y redis-server redis-tools/);
+      const named = await setup(['test'], { NO_ROOT: 'yes', TEST_REDIS_URL: 'redis://elsewhere' });
+      expect(named).toMatchObject({ code: 0, said: 'node scripts/setup.js\nnpm run --silent check\n' });
+      expect(named.output).toMatch(/Going on without: redis-server redis-tools\n.*servers of their own fail/);
+      await rm(path.join(bin, 'openssl'));
+      expect((await setup(['test'], { NO_ROOT: 'yes', TEST_REDIS_URL: 'redis://elsewhere' })).code).toBe(1);
+    } finally {
+      for (const name of others) await rm(path.join(bin, name), { force: true });
+    }
   });
 
   it.each([

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { Api } from './support/api.ts';
 import { resumeOf } from './support/seat.ts';
 import { codeOf, stageServer } from './support/stage.ts';
 
@@ -110,6 +111,16 @@ describe('a session without activity', () => {
     expect(Date.parse(second.closesAt)).toBeGreaterThan(Date.parse(first.closesAt));
     expect(host.client.received('session:closed')).toEqual([]);
     await host.client.next('session:closed');
+  });
+
+  it('goes on when a token is refreshed', async () => {
+    const { accessToken: token } = await new Api(stage.url).register('ann@example.com');
+    const ann = await stage.connect({ auth: { token } });
+    await ann.do('session:create', {});
+    const first = await ann.next('session:idle');
+    await ann.do('auth:refresh', { token });
+    const second = await ann.next('session:idle');
+    expect(Date.parse(second.closesAt)).toBeGreaterThan(Date.parse(first.closesAt));
   });
 
   it('is not kept open by reading, receipts and reports of idleness', async () => {

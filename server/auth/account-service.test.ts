@@ -106,15 +106,17 @@ describe('an account', () => {
       user: { id: registered.user.id, email: 'Ann@Example.org', name: 'Ann', createdAt: now },
       ...{ accessToken: expect.any(String), refreshToken: expect.stringMatching(/^[\w-]{43}$/), expiresInSeconds: 900 },
     });
+    now += 1;
     const again = await accounts.login({ email: 'ann@example.ORG', password: PASSWORD }, { ip: null, userAgent: null });
     expect(again.user).toEqual(registered.user);
     const identity = await authenticate(again);
     expect(identity).toMatchObject({ kind: 'own', userId: registered.user.id });
     expect(await accounts.me(identity)).toEqual(registered.user);
     const logins = await accounts.logins(identity);
+    // The newest first.
     expect(logins.map(({ ip, userAgent, current }) => ({ ip, userAgent, current }))).toEqual([
-      { ...DEVICE, current: false },
       { ip: null, userAgent: null, current: true },
+      { ...DEVICE, current: false },
     ]);
     // Neither is stored in a way that would give it away.
     const stored = JSON.stringify([...store.users.values()]);

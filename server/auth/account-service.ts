@@ -194,10 +194,11 @@ export class AccountService {
     return this.#options.store.logins(userId, this.#options.now(), MOST_LOGINS);
   }
 
-  /** As `loginsOf`, as the user sees them. */
+  /** As `loginsOf`, as the user sees them: in the order of every list, the newest first. */
   async logins(identity: Identity): Promise<ListedLogin[]> {
     if (identity.kind === 'foreign' || !isUuid(identity.userId)) return [];
     const logins = await this.loginsOf(identity.userId);
+    logins.sort((one, other) => other.createdAt - one.createdAt);
     return logins.map((login) => ({ ...login, current: login.id === identity.loginId }));
   }
 

@@ -330,6 +330,53 @@ describe('an instance', () => {
     expect(shared.held).toEqual([endOf('login', 'login')]);
   });
 
+  it('says once that the database fails, and once that it works again, whatever is asked of it', async () => {
+    const said: string[] = [];
+    const one = new Revocations({
+      ...{ store, feed: shared.feed, now: () => now, monotonic: () => clock },
+      onStoreTurn: (isWell, error) => said.push(isWell ? 'well' : `failed: ${error instanceof Error}`),
+      onFault: (_error, source) => said.push(source),
+    });
+    running.push(one);
+    await one.start();
+    store.isAway = true;
+    await one.revoke([endOf('login', 'login')]);
+    for (let n = 0; n < 3; n += 1) {
+      await expect(one.readStore()).rejects.toThrow();
+      await expect(one.writePending()).rejects.toThrow();
+    }
+    expect(said).toEqual(['failed: true']);
+    store.isAway = false;
+    await one.readStore();
+    // What it did not take is not there yet.
+    expect(said).toEqual(['failed: true']);
+    await one.writePending();
+    await one.readStore();
+    expect(said).toEqual(['failed: true', 'well']);
+  });
+
+  it('does not take a feed that is away for a database that is', async () => {
+    const said: string[] = [];
+    const one = new Revocations({
+      ...{ store, feed: shared.feed, now: () => now, monotonic: () => clock },
+      onStoreTurn: () => said.push('store'),
+      onFault: (_error, source) => said.push(source),
+    });
+    running.push(one);
+    await one.start();
+    shared.isAway = true;
+    await expect(one.readFeed()).rejects.toThrow();
+    await one.revoke([endOf('login', 'login')]);
+    await one.readStore();
+    expect(said).toEqual(['feed', 'feed']);
+    // Reading it anew takes the database, which is another matter.
+    shared.isAway = false;
+    shared.lose();
+    store.isAway = true;
+    await expect(one.readFeed()).rejects.toThrow();
+    expect(said).toEqual(['feed', 'feed', 'store']);
+  });
+
   it('tells the database nothing that it has', async () => {
     const [one, other] = [await instance(), await instance()];
     await one.revoke([endOf('login', 'login'), endOfUser(NOW)]);

@@ -3,6 +3,7 @@ import type { Identity } from './identity.ts';
 import { createPoll, type Poll } from './poll.ts';
 import type { AccountStore, Revocation, RevocationFeed } from './ports.ts';
 import { RevocationCopy } from './revocation-copy.ts';
+import { StoreTurn } from './store-turn.ts';
 import { UnrecordedRevocations } from './unrecorded-revocations.ts';
 
 /** Contract: a revoked token works for 5 s at most when nothing is pushed. A reading and its deadline fit into that. */
@@ -24,7 +25,10 @@ export interface RevocationsOptions {
   readonly monotonic?: () => number;
   /** Entries of the local copy. */
   readonly mostEntries?: number;
-  readonly onFault: (error: unknown) => void;
+  /** The durable store began to fail, or works again after that. */
+  readonly onStoreTurn?: (isWell: boolean, error?: unknown) => void;
+  /** Anything else that failed: the feed, each time that it was asked, or a listener. */
+  readonly onFault: (error: unknown, source: 'feed' | 'listener') => void;
   /** Told of each that is made here, and of none that others made. */
   readonly onMade?: (revocation: Revocation) => void;
 }
@@ -59,6 +63,7 @@ export class Revocations {
   /** The epoch of the feed that the last reading of the durable store came after. */
   #coveredEpoch: string | null = null;
   #storeTurn: Promise<void> = Promise.resolve();
+  readonly #store: StoreTurn;
   #storeReadAt = -Infinity;
   #feedReadAt = -Infinity;
 
@@ -66,8 +71,10 @@ export class Revocations {
     this.#options = options;
     this.#monotonic = options.monotonic ?? (() => performance.now());
     this.#copy = new RevocationCopy(options.mostEntries);
+    this.#store = new StoreTurn(options.onStoreTurn ?? (() => undefined));
     const poll = (intervalMs: number, round: () => Promise<void> | void) =>
-      createPoll({ intervalMs, retryMs: Math.min(RETRY_MS, intervalMs), round, onError: options.onFault });
+      // What failed is told where it failed: only there is known of what.
+      createPoll({ intervalMs, retryMs: Math.min(RETRY_MS, intervalMs), round, onError: () => undefined });
     this.#polls = [
       poll(STORE_POLL_MS, () => this.readStore()),
       poll(FEED_POLL_MS, () => this.readFeed()),
@@ -79,7 +86,7 @@ export class Revocations {
 
   /** Resolves when all that counts is known. */
   async start(): Promise<void> {
-    await this.readFeed().catch(this.#options.onFault);
+    await this.readFeed().catch(() => undefined);
     // The feed alone does not do here: nobody knows what it has lost before.
     if (this.#storeReadAt === -Infinity) await this.readStore();
     for (const poll of this.#polls) poll.start();
@@ -88,7 +95,7 @@ export class Revocations {
   /** What waits for the durable store is tried once more. May be called twice. */
   async stop(): Promise<void> {
     await Promise.all(this.#polls.map((poll) => poll.stop()));
-    await this.writePending().catch(this.#options.onFault);
+    await this.writePending().catch(() => undefined);
   }
 
   isRevoked(identity: Identity): boolean {
@@ -144,7 +151,7 @@ export class Revocations {
       if (published.status === 'rejected') this.#notPublished(revocations, published.reason);
       return 'stored';
     }
-    this.#options.onFault(stored.reason);
+    this.#store.failed('write', stored.reason);
     if (this.#pending.size >= MOST_PENDING) {
       const detail = 'Too many revocations wait for the database: repeat this one later.';
       throw new TandemError('UNAVAILABLE', detail, { cause: stored.reason });
@@ -174,7 +181,7 @@ export class Revocations {
   }
 
   #notPublished(revocations: readonly Revocation[], error: unknown): void {
-    this.#options.onFault(error);
+    this.#options.onFault(error, 'feed');
     if (this.#unpublished.size < MOST_PENDING) this.#unpublished.add(revocations);
   }
 
@@ -186,6 +193,16 @@ export class Revocations {
   }
 
   async #readStoreNow(): Promise<void> {
+    try {
+      await this.#readPages();
+    } catch (error) {
+      this.#store.failed('read', error);
+      throw error;
+    }
+    this.#store.works('read');
+  }
+
+  async #readPages(): Promise<void> {
     const epoch = this.#feedEpoch;
     const startedAt = this.#monotonic();
     for (let more = true; more;) {
@@ -211,6 +228,16 @@ export class Revocations {
 
   /** A round of its poll. */
   async readFeed(): Promise<void> {
+    try {
+      await this.#readFeedNow();
+    } catch (error) {
+      this.#options.onFault(error, 'feed');
+      throw error;
+    }
+    if (this.#feedEpoch !== this.#coveredEpoch) await this.readStore();
+  }
+
+  async #readFeedNow(): Promise<void> {
     const startedAt = this.#monotonic();
     for (const revocations of this.#unpublished) {
       await this.#options.feed.publish(revocations);
@@ -227,7 +254,6 @@ export class Revocations {
     this.#heard(reading.revocations);
     this.#feedSince = reading.asOf;
     this.#feedReadAt = startedAt;
-    if (this.#feedEpoch !== this.#coveredEpoch) await this.readStore();
   }
 
   /** A round of its poll. */
@@ -244,7 +270,12 @@ export class Revocations {
         if (error instanceof TandemError && error.code === 'UNAVAILABLE') break;
       }
     }
-    if (failure !== null) throw failure;
+    if (failure === null) {
+      this.#store.works('write');
+      return;
+    }
+    this.#store.failed('write', failure);
+    throw failure;
   }
 
   #tellMade(revocations: readonly Revocation[]): void {
@@ -266,7 +297,7 @@ export class Revocations {
         listener(news);
       } catch (error) {
         // Thrown on, it would end whoever pushed, and keep the others from hearing.
-        this.#options.onFault(error);
+        this.#options.onFault(error, 'listener');
       }
     }
     return news;

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { archiveTurns } from './archive-turns.ts';
 import type { Backbone, BackboneParts, HotState, StateListeners } from './backbone.ts';
 import { meetsDurability, type RedisConfig } from '../config.ts';
 import { createArchiver, type Archiver } from '../jobs/archiver.ts';
@@ -177,7 +178,7 @@ async function openState(
     },
     onNewEpoch: (sessionId) => listeners.sessions().epochEnded(sessionId),
     isConnected: (sessionId) => listeners.sessions().isConnected(sessionId),
-    archive: { durable: durable.store, store: (sessionId) => archiver.archive(sessionId), now },
+    archive: { durable: durable.store, store: (sessionId) => archiver.archiveRest(sessionId), now },
     clusterLimits: redis.kind === 'cluster' ? limits : null,
     timings: config.sessions,
     retryHorizonMs,
@@ -198,11 +199,7 @@ async function openState(
   });
   const archiver: Archiver = createArchiver({
     source,
-    durable: durable.store,
-    onTurn: (isWell, error) => {
-      if (isWell) logger.warn('db_recovered', { reason: 'archive' });
-      else logger.error('archive_failed', { error });
-    },
+    ...archiveTurns(durable.store, logger),
     onPoison: (sessionId, error, _epoch, seq) => {
       metrics.sessionSetAside();
       logger.error('archive_failed', { sessionId, error, reason: 'refused', ...(seq === null ? {} : { seq }) });

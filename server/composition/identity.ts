@@ -52,7 +52,15 @@ export async function openIdentity(parts: IdentityParts): Promise<IdentityRoom> 
   const terms = new RevocationTerms({ lifeMs: tokens.lifeMs, now });
   const revocations = new Revocations({
     ...{ store, feed, now },
-    onFault: (error) => logger.warn('db_error', { error, reason: 'revocations' }),
+    onStoreTurn: (isWell, error) => {
+      if (isWell) logger.warn('db_recovered', { reason: 'revocations' });
+      else logger.warn('db_error', { error, reason: 'revocations' });
+    },
+    onFault: (error, source) => {
+      // Of a feed that cannot be reached `redis_lost` tells, once.
+      if (source === 'feed') logger.debug('internal_error', { error, reason: 'revocation_feed' });
+      else logger.error('internal_error', { error, reason: 'revocations' });
+    },
     onMade: ({ kind }) => {
       metrics.revocation();
       logger.info('token_revoked', { reason: kind });

@@ -46,7 +46,6 @@ export function createMail({ config, durable, backbone, directory, logger, metri
     rules: config.limits,
     isConfigured: job !== null,
     newId: uuidv7,
-    onLimited: (name) => metrics.rateLimited(name),
     onQueued: () => job?.wake(),
   });
   return { invitations, job };

@@ -37,10 +37,14 @@ export function describeReceived(variable: Variable<unknown>, given: Given, part
   return `a value that is not shown${from}`;
 }
 
-/** A value as a fault shows it: quoted, in one line, not long, and without the credentials of a URL. */
+/** A value as a fault shows it: quoted, in one line, not long, without the secrets of a URL and what PEM wraps. */
 export function shown(text: string): string {
+  // A key that was given for a certificate: what it is tells the mistake.
+  const label = text.replace(/(-----BEGIN(?: [A-Z ]{1,30}-----)?).*/s, '$1…');
   // From the first scheme to the last "@": rather too much than a password that itself holds "@", "/" or ",".
-  const bare = text.replace(/^(.*?:\/\/).*@|^.*:.*@/s, (_match, scheme: string | undefined) => `${scheme ?? ''}***@`);
+  const known = label.replace(/^(.*?:\/\/).*@|^.*:.*@/s, (_match, scheme: string | undefined) => `${scheme ?? ''}***@`);
+  // After that, since a password may hold "?"; also where the scheme is what was forgotten.
+  const bare = known.replace(/\?.+/s, '?***');
   const cut = bare.length > MOST_SHOWN ? `${bare.slice(0, MOST_SHOWN)}…` : bare;
   const quoted = JSON.stringify(cut);
   return quoted.replace(/[\u007f-\u009f\u2028\u2029]/g, (character) => {

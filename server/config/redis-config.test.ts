@@ -66,6 +66,19 @@ describe('the configuration of Redis', () => {
     expect([redis, redis?.topology].every(Object.isFrozen)).toBe(true);
   });
 
+  it('tells at once of each two ways that cannot be together', () => {
+    const env = {
+      REDIS_URL: 'redis://h',
+      REDIS_CLUSTER_NODES: 'a:1',
+      REDIS_SENTINELS: 'b:2',
+      REDIS_SENTINEL_NAME: 'm',
+    };
+    expect(faultsOf(env)).toEqual([
+      expect.stringMatching(/^REDIS_CLUSTER_NODES: .*REDIS_SENTINELS.*not both/),
+      expect.stringMatching(/^REDIS_URL: .*REDIS_CLUSTER_NODES and REDIS_SENTINELS/),
+    ]);
+  });
+
   const url = { REDIS_URL: 'redis://h' };
   it.each<[Record<string, string>, RegExp]>([
     [{ ...url, REDIS_HOST: 'h' }, /^REDIS_URL: .*REDIS_HOST/],

@@ -20,7 +20,9 @@ function addressFaults({ given }: Reading): string[] {
   if (given.has('REDIS_CLUSTER_NODES') && (isNamed || isListed)) {
     const other = isListed ? 'REDIS_SENTINELS' : 'REDIS_SENTINEL_NAME';
     faults.push(together('REDIS_CLUSTER_NODES', other, 'a cluster or sentinels, not both'));
-  } else if (ways.length > 1) {
+  }
+  // Of a cluster and sentinels alone it is told above.
+  if (ways.length > 1 && (given.has('REDIS_URL') || given.has('REDIS_HOST'))) {
     faults.push(together(ways[0] ?? '', ways.slice(1).join(' and '), expected));
   }
   if (isNamed !== isListed) {

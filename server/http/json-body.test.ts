@@ -93,7 +93,7 @@ describe('a body', () => {
     ['an object', '{}'],
     ['an object with all kinds of values', '{"a":[1,null,true,"\\ud83d\\ude00",{"b":"é"}]}'],
     ['white space around it', ' \n{"a":1}\r\n '],
-    ['32 levels', nested(32)],
+    ['an object with a value of 32 levels', nested(33)],
     ['a harmless constructor', '{"constructor":"x"}'],
     ['64 KiB', `{"a":"${'x'.repeat(65_536 - 8)}"}`],
   ])('of %s gets past', async (_name, body) => {
@@ -125,7 +125,7 @@ describe('a body', () => {
     ['an array', '[]'],
     ['NaN', '{"a":NaN}'],
     ['white space alone', '   '],
-    ['33 levels', nested(33)],
+    ['an object with a value of 33 levels', nested(34)],
     ['60 kB of [', '['.repeat(60_000)],
     ['30,000 closed arrays', '['.repeat(30_000) + ']'.repeat(30_000)],
     ['30,000 arrays in an object', nested(30_000)],

@@ -1,5 +1,5 @@
 import { TandemError, type PayloadIssue } from '../../protocol/errors.ts';
-import type { LimitName, LimitRequest } from '../../protocol/limits.ts';
+import type { LimitRequest } from '../../protocol/limits.ts';
 import { senderBucket } from '../limits/buckets.ts';
 import { limitRequests, type LimitRules } from '../limits/limit-rules.ts';
 import type { MailQueue } from '../sessions/mail-queue.ts';
@@ -31,7 +31,6 @@ export interface InvitationServiceOptions {
   readonly isConfigured: boolean;
   readonly now: () => number;
   readonly newId: () => string;
-  readonly onLimited: (name: LimitName) => void;
   /** A mail waits: nobody has to be called, it is found within seconds anyway. */
   readonly onQueued?: () => void;
 }
@@ -89,7 +88,7 @@ export class InvitationService {
 
   /** All limits, or none. Points are not given back when the queue cannot be reached: it may have stored the mail. */
   async #count({ sender, ip }: InviteRequest, recipient: string): Promise<void> {
-    const { limits, rules, onLimited } = this.#options;
+    const { limits, rules } = this.#options;
     const byUser = limitRequests(rules, [['emails_user', senderBucket(sender.kind, sender.id)]]).map((request) =>
       scopedTo(request, sender.kind),
     );
@@ -103,7 +102,6 @@ export class InvitationService {
     if (requests.length === 0) return;
     const verdict = await limits.take(requests);
     if (verdict.kind === 'taken') return;
-    onLimited(verdict.limit.name as LimitName); // it is one of those that were asked for
     throw rateLimited(verdict.limit, verdict.retryAfterMs);
   }
 }

@@ -15,8 +15,8 @@ export interface InterServerEvents {
   'knock:answered': (knockId: string) => void;
   /** The seat is no more, or its connection is to be closed: whoever holds it lets it go. */
   'seat:ended': (seatId: string, reason: ClosingReason | null) => void;
-  /** A connection of another instance holds the seat since that generation. */
-  'seat:taken': (seatId: string, generation: number) => void;
+  /** A connection of another instance holds the seat, of that `seatOrder`. */
+  'seat:taken': (seatId: string, order: number) => void;
   /** An operator wants this instance to stop; it says so under the id of the request, and stops. Not after that time. */
   'instance:stop': (instanceId: string, requestId: string, notAfter: number) => void;
   'instance:stopping': (requestId: string) => void;
@@ -43,6 +43,11 @@ export class Connection {
   readonly ip: string;
   readonly openedAt: number;
   seat: HeldSeat | null = null;
+  /**
+   * Which of two connections of the seat is the later one: the generation; for who reads a closed session, whose
+   * generations stand still, the unix ms since when, which is more than any generation.
+   */
+  seatOrder = 0;
   /** Who is signed in; null for a guest. */
   identity: Identity | null = null;
   /** Not null while events for this connection are held back. */

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Server as EngineServer } from 'engine.io';
-import { Server, type ServerOptions } from 'socket.io';
+import { Server, type ServerOptions, type Socket } from 'socket.io';
 import { ERRORS, TandemError, type ErrorCode } from '../../protocol/errors.ts';
 import type { Events } from '../../protocol/events.ts';
 import { isLimitName, SIZES } from '../../protocol/limits.ts';
@@ -23,16 +23,19 @@ import { ConnectionLimits } from './connection-limits.ts';
 import { CONSOLE_NAMESPACE, OperatorConsole, type ConsoleOptions } from './console/operator-console.ts';
 import { Dispatch } from './dispatch.ts';
 import { DRAIN_WAVE_MS, drainWaves } from './drain-waves.ts';
+import { engineRequestOf, handshakeFault, refuseHandshakes } from './engine-handshake.ts';
 import { endedWhileShakingHands } from './handshake-end.ts';
-import { shakeHands } from './handshake.ts';
+import { countHandshake, shakeHands } from './handshake.ts';
 import type { Reading } from './reading.ts';
 import { emitTo, Rooms } from './rooms.ts';
 import { SignedIn, type ConnectionIdentities, type SignedInOptions } from './signed-in.ts';
 import { watchSlowReader } from './slow-reader.ts';
+import { LEAVING_NONE, refuseStrangeNamespaces, shareAdapter } from './strange-namespaces.ts';
 import { takeShortWay } from './short-way.ts';
 import { refusalOf, refuseRequest, refuseUpgrade, type Gate, type Refusal } from './upgrade.ts';
 
 const SOCKET_PATH = '/socket.io';
+const NAMESPACES = new Set(['/', CONSOLE_NAMESPACE]);
 
 /** A half-open peer is noticed after at most the sum of both: 20 s. */
 const PING_INTERVAL_MS = 10_000;
@@ -98,6 +101,7 @@ export class Gateway {
       httpCompression: false,
       cors: { origin: corsOrigins === '*' ? true : [...corsOrigins] },
     });
+    refuseHandshakes(this.#engine);
     this.#engine.on('connection', (conn: { id: string; once(event: 'close', listener: () => void): void }) => {
       this.#openIds.add(conn.id);
       conn.once('close', () => this.#openIds.delete(conn.id));
@@ -106,8 +110,9 @@ export class Gateway {
     this.#io = new Server({
       serveClient: false,
       connectTimeout: CONNECT_TIMEOUT_MS,
-      ...(adapter === null ? {} : { adapter }),
+      ...LEAVING_NONE,
     });
+    if (adapter !== null) shareAdapter(this.#io, adapter, NAMESPACES);
     this.#io.bind(this.#engine);
     // Its channel, too, is asked for before the state's, and so is heard before this instance says that it is ready.
     this.#io.of(CONSOLE_NAMESPACE);
@@ -154,6 +159,7 @@ export class Gateway {
     });
     this.#io.use((socket, next) => void this.#admit(socket, next));
     this.#io.on('connection', (socket) => this.#open(socket));
+    refuseStrangeNamespaces(this.#io, (socket, next) => void this.#turnAway(socket, next));
   }
 
   /** Serves the operator's console beside it, on transports of their own. */
@@ -177,7 +183,7 @@ export class Gateway {
     }
     response.setHeader('X-Request-Id', requestIdOf(request.headers['x-request-id']));
     response.setHeader('X-Content-Type-Options', 'nosniff');
-    const reading = request.method === 'POST' ? this.#readings.get(idOf(request) ?? '') : undefined;
+    const reading = request.method === 'POST' ? this.#readings.get(engineRequestOf(request).id ?? '') : undefined;
     if (reading?.isPaused === true) void this.#takeLater(request, response, reading);
     // Engine.IO adds what it needs to the request itself.
     else this.#engine.handleRequest(request, response);
@@ -201,14 +207,13 @@ export class Gateway {
     this.#engine.handleUpgrade(request, socket, head);
   }
 
-  /** Engine.IO would answer a transport that is not served in its own way. */
   #refusalOf(request: IncomingMessage, transport: 'websocket' | 'polling'): Refusal | null {
-    const asked = new URL(request.url ?? '/', 'http://localhost').searchParams.get('transport');
-    if (asked !== transport || !this.#options.transports.includes(transport)) {
+    const asked = engineRequestOf(request);
+    if (asked.transport !== transport || !this.#options.transports.includes(transport)) {
       const served = this.#options.transports.join(', ');
       return { code: 'INVALID_PAYLOAD', detail: `This transport is not served here; served are: ${served}.` };
     }
-    return refusalOf(request, this.#gate);
+    return refusalOf(request, this.#gate) ?? handshakeFault(request, asked, (id) => this.#openIds.has(id));
   }
 
   /** Connections of this instance for operators' eyes: at most so many, the oldest first. */
@@ -307,6 +312,20 @@ export class Gateway {
     } catch (error) {
       refuse(error);
     }
+  }
+
+  /** A handshake as any other that is refused: it counts, and ends the transport. */
+  async #turnAway(socket: Socket, next: (error: Error) => void): Promise<void> {
+    const { clientIp, limits, rules } = this.#options;
+    const { conn, request } = socket;
+    let cause: unknown = new TandemError('UNKNOWN_COMMAND', 'There is no such namespace: connect to "/".');
+    try {
+      if (this.#greet(conn)) await countHandshake(clientIp(request).bucket, limits, rules);
+    } catch (error) {
+      cause = error;
+    }
+    next(this.#connectError(socket, cause));
+    setImmediate(() => conn.close());
   }
 
   /** False when a handshake was begun on this transport before. */
@@ -433,7 +452,7 @@ export class Gateway {
     this.#lose(seat);
   }
 
-  #connectError(socket: TandemSocket, cause: unknown): Error {
+  #connectError(socket: Pick<TandemSocket, 'id' | 'request'>, cause: unknown): Error {
     const { logger, metrics, clientIp } = this.#options;
     const error = cause instanceof TandemError ? cause : new TandemError('INTERNAL', ERRORS.INTERNAL.title, { cause });
     if (error.code === 'RATE_LIMITED' && isLimitName(error.limit?.name)) metrics.rateLimited(error.limit.name);
@@ -447,14 +466,9 @@ export class Gateway {
 
   /** Long polling asks again and again: an open connection is not a new one. */
   #isOfOpenConnection(request: IncomingMessage): boolean {
-    const sid = idOf(request);
-    return sid !== null && this.#openIds.has(sid);
+    const { id } = engineRequestOf(request);
+    return id !== null && this.#openIds.has(id);
   }
-}
-
-/** Engine.IO's id of the transport that a request belongs to. */
-function idOf(request: IncomingMessage): string | null {
-  return new URL(request.url ?? '/', 'http://localhost').searchParams.get('sid');
 }
 
 function endOf(connection: Connection, reason: string): ConnectionEnd {

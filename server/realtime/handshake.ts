@@ -49,10 +49,11 @@ export async function shakeHands(
     if (resume !== null) return await seating.resume(connection, connection.identity?.userId ?? null, resume);
   } catch (error) {
     // An outage is nobody's attempt; anything else counts like a new connection.
-    if (!(error instanceof TandemError) || error.code !== 'UNAVAILABLE') await count(connection, limits, rules);
+    if (!(error instanceof TandemError) || error.code !== 'UNAVAILABLE')
+      await countHandshake(connection.ip, limits, rules);
     throw error;
   }
-  await count(connection, limits, rules);
+  await countHandshake(connection.ip, limits, rules);
   return null;
 }
 
@@ -86,7 +87,8 @@ function invalidAuth(issues: ReturnType<typeof issuesOf>): TandemError {
   });
 }
 
-async function count(connection: Connection, limits: Limits, rules: LimitRules): Promise<void> {
-  const verdict = await limits.take(limitRequests(rules, [['connections_ip', connection.ip]]));
+/** One more new connection of this address. Throws `RATE_LIMITED`. */
+export async function countHandshake(ip: string, limits: Limits, rules: LimitRules): Promise<void> {
+  const verdict = await limits.take(limitRequests(rules, [['connections_ip', ip]]));
   if (verdict.kind === 'refused') throw rateLimited(verdict.limit, verdict.retryAfterMs);
 }

@@ -68,7 +68,7 @@ export class Rooms implements SessionEvents {
     this.#between.on('session:event', (...args) => this.#tellHere(...args));
     io.on('knock:answered', (knockId) => this.#isKnockOurs(knockId));
     io.on('seat:ended', (seatId, reason) => this.#endHere(seatId, reason));
-    io.on('seat:taken', (seatId, generation) => this.#replaceHere(seatId, generation));
+    io.on('seat:taken', (seatId, order) => this.#replaceHere(seatId, order));
   }
 
   get size(): number {
@@ -92,7 +92,7 @@ export class Rooms implements SessionEvents {
     return this.#unseat(connection);
   }
 
-  attach({ id }: ConnectionId, sessionId: string, holder: SeatHolder): void {
+  attach({ id }: ConnectionId, sessionId: string, holder: SeatHolder, readingSince: number | null = null): void {
     const seat = { sessionId, ...holder };
     const connection = this.#connections.get(id);
     if (connection === undefined || connection.closing !== null) {
@@ -105,11 +105,12 @@ export class Rooms implements SessionEvents {
       this.#unseat(before);
       this.end(before, 'replaced');
     }
+    const order = readingSince ?? holder.generation;
     // A seat that was never held before has no connection elsewhere.
-    if (before === undefined && holder.generation > 1)
-      this.#tellInstances('seat:taken', holder.seatId, holder.generation);
+    if (before === undefined && order > 1) this.#tellInstances('seat:taken', holder.seatId, order);
     this.#unseat(connection);
     connection.seat = seat;
+    connection.seatOrder = order;
     this.#bySeat.set(holder.seatId, connection);
     this.#bySession.set(sessionId, (this.#bySession.get(sessionId) ?? new Set()).add(connection));
     connection.held = [];
@@ -265,10 +266,10 @@ export class Rooms implements SessionEvents {
     return true;
   }
 
-  /** A connection of another instance holds the seat since that generation. */
-  #replaceHere(seatId: string, generation: number): void {
-    const { seat } = this.#bySeat.get(seatId) ?? {};
-    if (seat !== undefined && seat !== null && seat.generation < generation) this.#endHere(seatId, 'replaced');
+  /** A later connection of another instance holds the seat. */
+  #replaceHere(seatId: string, order: number): void {
+    const connection = this.#bySeat.get(seatId);
+    if (connection !== undefined && connection.seatOrder < order) this.#endHere(seatId, 'replaced');
   }
 
   /** Best effort, as everything that goes through the adapter: who misses it finds out when it compares with the store. */

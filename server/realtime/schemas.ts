@@ -33,8 +33,8 @@ export const schemas = {
     shareHistory: z.boolean().default(false),
     key: key.optional(),
   }),
-  // The code itself is read by the domain, because a typed code that can't be one counts as a miss.
-  join: z.strictObject({ code: z.string().max(64), name: name.optional(), key: key.optional() }),
+  // The code itself is read by the domain, because a typed code that can't be one counts as a miss, however long it is.
+  join: z.strictObject({ code: z.string(), name: name.optional(), key: key.optional() }),
   admit: z.strictObject({ knockId: uuid, admit: z.boolean() }),
   empty,
   kick: z.strictObject({ participantId: uuid }),

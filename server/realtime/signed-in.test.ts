@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { Identity } from '../auth/identity.ts';
+import { refreshToken } from './commands/refresh-token.ts';
 import { Connection, type TandemSocket } from './connection.ts';
 import { SignedIn, type SignedInOptions } from './signed-in.ts';
 
@@ -136,5 +137,40 @@ describe('connections under a foreign token', () => {
     now = START + 2 * HOUR + 60_000;
     all.look();
     expect(ended).toHaveLength(2);
+  });
+});
+
+describe('auth:refresh', () => {
+  const seat = { sessionId: 'session', seatId: 'seat', generation: 1 };
+  const course = {
+    ...{ hasWithdrawn: false, extend: () => undefined, span: null },
+    awaitHost: () => new AbortController().signal,
+  };
+
+  async function refresh(connection: Connection, own: Partial<SignedInOptions> = {}, isStateAway = false) {
+    const noted: unknown[] = [];
+    const sessions = {
+      noteActivity: (active: unknown) => {
+        noted.push(active);
+        return isStateAway ? Promise.reject(new Error('the state is away')) : Promise.resolve();
+      },
+    };
+    const command = refreshToken({ signedIn: signedIn(own), sessions });
+    await command.run(connection, { token: 'fresh' }, course);
+    return noted;
+  }
+
+  it('is an activity of who holds a seat, and of nobody else', async () => {
+    const connection = connect(identityOf('own'));
+    expect(await refresh(connection)).toEqual([]);
+    connection.seat = seat;
+    expect(await refresh(connection)).toEqual([seat]);
+  });
+
+  it('goes on under the fresh token when the session cannot hear of it', async () => {
+    const [fresh, connection] = [identityOf('own'), connect(identityOf('own'))];
+    connection.seat = seat;
+    expect(await refresh(connection, { authenticate: () => Promise.resolve(fresh) }, true)).toEqual([seat]);
+    expect(connection.identity).toBe(fresh);
   });
 });

@@ -56,6 +56,12 @@ describe('what a peer has not read', () => {
     expect([told, unsentBytes()]).toEqual([[KIB, 2 * KIB], 2 * KIB]);
   });
 
+  it('is counted in bytes, as it goes over the wire', () => {
+    sender.write('x');
+    sender.write('漢é');
+    expect([told, unsentBytes()]).toEqual([[5], 5]);
+  });
+
   it('counts what the transport holds beside what waits for it, each once', () => {
     sender.write('x');
     sender.write('y'.repeat(KIB));

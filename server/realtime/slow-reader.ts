@@ -46,9 +46,10 @@ export function countUnsent(conn: Sending, onQueued: (unsentBytes: number) => vo
   let queuedBytes = 0;
   const unsentBytes = () => queuedBytes + transportBytes(conn.transport);
   conn.on('packetCreate', (packet) => {
+    // What the transport takes at once waits nowhere: that is nearly every packet, and nothing to measure.
+    if (isWritable(conn.transport) && transportBytes(conn.transport) === 0) return;
     queuedBytes += sizeOf(packet.data);
-    // What the transport takes at once waits nowhere: that is nearly every packet, and nothing to look at.
-    if (!isWritable(conn.transport) || transportBytes(conn.transport) > 0) onQueued(unsentBytes());
+    onQueued(unsentBytes());
   });
   // All that was queued went to the transport, whose own buffer counts it from here.
   conn.on('flush', () => {
@@ -69,6 +70,6 @@ function transportBytes(transport: unknown): number {
 }
 
 function sizeOf(data: unknown): number {
-  if (typeof data === 'string') return data.length;
+  if (typeof data === 'string') return Buffer.byteLength(data);
   return ArrayBuffer.isView(data) ? data.byteLength : 0;
 }

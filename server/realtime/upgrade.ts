@@ -22,6 +22,8 @@ export interface Refusal {
   code: ErrorCode;
   detail: string;
   retryAfterSeconds?: number;
+  /** Besides those of every refusal. */
+  headers?: Readonly<Record<string, string>>;
 }
 
 /** Why a connection is refused before Socket.IO sees it; null when it is not. */
@@ -73,7 +75,7 @@ export function refuseRequest(request: IncomingMessage, response: ServerResponse
 
 function answerOf(
   request: IncomingMessage,
-  { code, detail, retryAfterSeconds }: Refusal,
+  { code, detail, retryAfterSeconds, headers: own = {} }: Refusal,
 ): { status: number; headers: Record<string, string>; body: string } {
   const requestId = requestIdOf(request.headers['x-request-id']);
   const problem = createProblem(code, requestId, detail);
@@ -83,6 +85,7 @@ function answerOf(
     'Content-Type': PROBLEM_TYPE,
     'Content-Length': String(Buffer.byteLength(body)),
     'X-Request-Id': requestId,
+    ...own,
   };
   if (retryAfterSeconds !== undefined) headers['Retry-After'] = String(retryAfterSeconds);
   return { status: problem.status, headers, body };

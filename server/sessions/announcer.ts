@@ -45,7 +45,8 @@ export class Announcer {
 
   /** A new connection holds a seat that was there before; that of a host has not heard who waits. */
   taken(connection: Connection, seat: Seat, wasAway: boolean, { document }: SessionSnapshot): void {
-    this.#options.events.attach(connection, document.id, holderOf(seat));
+    const readingSince = document.closed === null ? null : this.#options.now();
+    this.#options.events.attach(connection, document.id, holderOf(seat), readingSince);
     if (wasAway) this.presence(document.id, seat.id, 'online');
     if (seat.role === 'host') this.#tellWhoWaits(document);
   }
@@ -94,6 +95,9 @@ export class Announcer {
     for (const { id: participantId } of [seat, ...others]) {
       events.closeSeat(id, participantId, 'kicked');
       events.toAll(id, 'session:left', { participantId, reason: 'kicked', session: this.view(snapshot) });
+    }
+    for (const { newcomer, answer } of snapshot.document.knocks ?? []) {
+      if (answer?.kind === 'kicked') events.answerKnock(newcomer.id);
     }
   }
 
@@ -152,6 +156,8 @@ export class Announcer {
   }
 
   idle(sessionId: string, closesAt: number): void {
+    // Whoever looks after the deadlines came late: the close is due, and is told instead.
+    if (closesAt <= this.#options.now()) return;
     this.#options.events.toAll(sessionId, 'session:idle', { closesAt: iso(closesAt) });
   }
 

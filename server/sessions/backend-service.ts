@@ -1,3 +1,4 @@
+import type { TandemError } from '../../protocol/errors.ts';
 import type { JsonObject, Session } from '../../protocol/session.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Announcer } from './announcer.ts';
@@ -73,8 +74,7 @@ export class BackendService {
     const request = { sessionId, sender: SERVER, ...input, fingerprint, limits: [] };
     const result = await this.#options.state.append(request);
     if (result.kind !== 'no_such_session') return sentOf(result);
-    const stored = await this.#options.durable.loadSession(sessionId, this.#options.now());
-    throw refused(stored === null || stored.document.closed === null ? 'no_such_session' : 'session_closed');
+    throw await this.#refusalOfUnknown(sessionId);
   }
 
   /** The host too: the earliest guest is host then. Throws `SESSION_NOT_FOUND` for the participant too, `SESSION_CLOSED`. */
@@ -83,10 +83,16 @@ export class BackendService {
     const result = await state.change(sessionId, removeParticipant(participantId), (outcome, snapshot) => {
       if (outcome.kind === 'kicked') announcer.removed(outcome, snapshot);
     });
-    if (result.kind !== 'decided') throw refused('no_such_session');
+    if (result.kind !== 'decided') throw await this.#refusalOfUnknown(sessionId);
     const { kind } = result.outcome;
     if (kind === 'session_closed') throw refused(kind);
     if (kind === 'no_such_participant') throw refused('no_such_session');
     await this.#options.writeThrough?.(sessionId);
+  }
+
+  /** The hot state lets go of a session some time after it has closed. */
+  async #refusalOfUnknown(sessionId: string): Promise<TandemError> {
+    const stored = await this.#options.durable.loadSession(sessionId, this.#options.now());
+    return refused(stored === null || stored.document.closed === null ? 'no_such_session' : 'session_closed');
   }
 }

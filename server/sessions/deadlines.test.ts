@@ -16,6 +16,20 @@ describe('the next deadline', () => {
   const paired = session({ everPaired: true });
   const cases: [string, SessionDocument, Partial<Activity>, Partial<Timings>, Deadline | null][] = [
     ['of a session at rest is its warning', paired, {}, {}, warn(NOW)],
+    [
+      'of an unjoined session is a warning of the end of its code',
+      session(),
+      {},
+      {},
+      { kind: 'warn', at: NOW + 300_000, closesAt: CODE_EXPIRES_AT },
+    ],
+    [
+      'warns of the end of its life when that is shorter than the idle timeout',
+      paired,
+      {},
+      { ttlMs: 400_000 },
+      { kind: 'warn', at: NOW + 300_000, closesAt: NOW + 400_000 },
+    ],
     ['moves with the activity', paired, { lastActivityAt: NOW + 7 }, {}, warn(NOW + 7)],
     ['after the warning is its end', paired, { idleWarned: true }, {}, idle(NOW + 1_800_000)],
     ['of a closed session is none', session({ closed: { reason: 'closed', at: NOW } }), {}, {}, null],
@@ -164,6 +178,7 @@ describe('any session', () => {
         expect((away?.awaySince ?? 0) + timings.graceMs).toBe(next.at);
       }
       const closesAt = Math.min(...times.idle, ...times.expired);
+      if (next.kind === 'warn') expect(next.closesAt).toBe(closesAt);
       for (const now of [closesAt - 1, closesAt]) {
         const context = { now, lastSeq: 0, lastActivityAt: activity.lastActivityAt };
         expect(closeWhenDue(timings)(document, context).outcome.kind).toBe(now < closesAt ? 'not_due' : 'closed');

@@ -34,8 +34,7 @@ export function nextDeadline(session: SessionDocument, activity: Activity, timin
   }
   if (!activity.idleWarned) {
     const at = activity.lastActivityAt + timings.idleWarningMs;
-    const closesAt = activity.lastActivityAt + timings.idleTimeoutMs;
-    if (at < next.at) next = { kind: 'warn', at, closesAt };
+    if (at < next.at) next = { kind: 'warn', at, closesAt: closing.at };
   }
   return next;
 }

@@ -133,8 +133,8 @@ export function openDomain() {
     newId: randomUUID,
   });
   const messages = new MessageService({ state, history, events });
-  const caller = (id: string): Caller => ({
-    userId: null,
+  const caller = (id: string, userId: string | null = null): Caller => ({
+    userId,
     connection: { id },
     ip: '192.0.2.1',
     maskedIp: '192.0.2.x',
@@ -151,7 +151,7 @@ export function openDomain() {
     seating.join(caller(id), { code: code ?? '', name: id, key });
   return {
     ...{ recorder, clients, state, sessions, seating, messages, history, timeline, pairSeconds, resumes, faults },
-    ...{ seatOf, create, join, now },
+    ...{ seatOf, create, join, now, callerOf: caller },
     advance: (ms: number) => {
       at += ms;
     },

@@ -41,11 +41,13 @@ export type EnterOutcome =
 export function enterSession(code: string, guest: NewSeat, ip: string, retryHorizonMs: number): Rule<EnterOutcome> {
   const join = joinSession(code, guest, retryHorizonMs);
   return (session, context) => {
+    const { now } = context;
+    const known = knocksOf(session, now).find(({ newcomer }) => isSameKey(newcomer, guest));
+    // Before the code is judged, which died with the kick: the answer that this knock earned is no miss.
+    if (known?.answer?.kind === 'kicked') return keep({ kind: 'kicked' });
     const joined = join(session, context);
     // Where nobody is yet, nobody can say no: the first to come is host.
     if (!session.approval || session.seats.length === 0 || joined.outcome.kind !== 'joined') return joined;
-    const { now } = context;
-    const known = knocksOf(session, now).find(({ newcomer }) => isSameKey(newcomer, guest));
     if (known?.answer?.kind === 'denied') return keep({ kind: 'denied' });
     // Full when it was admitted, and there is room now: as one who knocks anew.
     const replaced = known !== undefined && isWaiting(known, now) ? known : null;
@@ -106,6 +108,7 @@ export type KnockState =
   | { kind: 'denied' }
   | { kind: 'session_full' }
   | { kind: 'session_closed' }
+  | { kind: 'kicked' }
   | { kind: 'overdue' }
   /** The join was repeated, with its key, on another connection. */
   | { kind: 'moved' }
@@ -129,6 +132,8 @@ export function lookAtKnock({ knockId, tokenHash, instance }: Joiner): Rule<Knoc
     }
     const answer = knock?.answer ?? null;
     if (answer !== null) return keep({ kind: answer.kind === 'admitted' ? 'gone' : answer.kind });
+    // A kick whose answer was lost finds the knock as this process remembers it.
+    if (isKicked(session, knock?.newcomer.userId ?? null)) return keep({ kind: 'kicked' });
     return keep({ kind: knock !== undefined && isWaiting(knock, now) ? 'waiting' : 'overdue' });
   };
 }

@@ -22,6 +22,8 @@ describe('pairing codes', () => {
     [' b c d 2 3 4 ', 'BCD234'],
     ['BCD\u00a0234', 'BCD234'],
     ['--BCD234--', 'BCD234'],
+    [`${' '.repeat(40)}BCD${'-'.repeat(40)}234`, 'BCD234'],
+    ['B'.repeat(64), 'B'.repeat(64)],
   ])('read %j as %s', (typed, code) => {
     expect(normalizeCode(typed)).toBe(code);
   });
@@ -37,6 +39,7 @@ describe('pairing codes', () => {
     'BCD\u0660',
     'BCD23\u00df',
     'BCD23\u017f',
+    'B'.repeat(65),
   ])('refuse %j', (typed) => {
     expect(normalizeCode(typed)).toBeNull();
   });

@@ -8,6 +8,7 @@ import {
   HORIZON_MS,
   holder,
   joining,
+  kindOf,
   newcomer,
   newSessionInput,
   NOW,
@@ -15,7 +16,7 @@ import {
   withUser,
 } from '../../test/support/session-document.ts';
 import { closeWhenDue } from './deadlines.ts';
-import { answerKnock, enterSession } from './knocks.ts';
+import { answerKnock, enterSession, lookAtKnock, waitingKnocks, withdrawKnock } from './knocks.ts';
 import {
   closeByHost,
   closeByOperator,
@@ -26,6 +27,7 @@ import {
   removeParticipant,
   reopenSession,
   statusOf,
+  type SessionDocument,
 } from './session.ts';
 
 const open = (own: Partial<Parameters<typeof openSession>[0]> = {}) =>
@@ -105,12 +107,39 @@ describe('a user who was kicked', () => {
     const { document, outcome } = changed(waiting, kickParticipant(holder('ann'), 'bob'));
     expect(outcome).toMatchObject({ kind: 'kicked', seat: { id: 'bob' }, others: [{ id: 'bob too' }] });
     expect(document.seats.map(({ id }) => id)).toEqual(['ann', 'cem']);
-    expect(document.knocks).toEqual([]);
+    expect(document.knocks).toMatchObject([{ newcomer: { id: 'knock' }, answer: { kind: 'kicked' } }]);
+    const joiner = { knockId: 'knock', tokenHash: 'token of knock', instance: 'here' };
+    expect(kindOf(lookAtKnock(joiner), document)).toBe('kicked');
+    expect(kindOf(withdrawKnock(joiner), document)).toBe('kicked');
+    expect(waitingKnocks(document, NOW)).toEqual([]);
+    expect(kindOf(answerKnock(holder('ann'), 'knock', true), document)).toBe('unknown_knock');
     // One that was asked for on another instance meanwhile.
     const late = { ...document, knocks: waiting.knocks ?? [] };
     expect(answerKnock(holder('ann'), 'knock', true)(late, context()).outcome).toEqual({ kind: 'unknown_knock' });
+    expect(kindOf(lookAtKnock(joiner), late)).toBe('kicked');
     const own = withUser(withUser(room(3, 'bob'), 'ann', 'u1'), 'bob', 'u1');
     expect(kickParticipant(holder('ann'), 'bob')(own, context()).outcome).toEqual({ kind: 'own_seat' });
+  });
+
+  it('hears so when it asks again to be let in, whatever became of the code', () => {
+    const knock = (id: string, keyHash: string) =>
+      enterSession(CODE.value, { ...newcomer(id), userId: 'u1', keyHash }, '10.0.0.0', HORIZON_MS);
+    const two = withUser({ ...room(3, 'bob'), approval: true }, 'bob', 'u1');
+    const gone = after(after(two, knock('knock', 'key')), kickParticipant(holder('ann'), 'bob'));
+    expect(kindOf(knock('again', 'key'), gone)).toBe('kicked');
+    expect(kindOf(knock('again', 'another key'), gone)).toBe('code_dead');
+    expect(kindOf(knock('again', 'another key'), after(gone, reopenSession(holder('ann'), CODE)))).toBe('kicked');
+  });
+
+  it('takes nobody along who waits as a guest, or is somebody else', () => {
+    let session: SessionDocument = withUser({ ...room(5, 'bob'), approval: true }, 'bob', 'u1');
+    for (const userId of ['u2', null]) {
+      const other = { ...newcomer(`knock of ${userId}`), userId };
+      session = after(session, enterSession(CODE.value, other, '10.0.0.0', HORIZON_MS));
+    }
+    const knocks = waitingKnocks(session, NOW);
+    expect(knocks).toHaveLength(2);
+    expect(waitingKnocks(after(session, removeParticipant('bob')), NOW)).toEqual(knocks);
   });
 
   it('is remembered once, and by a session that removes its users without end not for ever', () => {

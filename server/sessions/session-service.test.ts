@@ -122,6 +122,22 @@ describe('the session service', () => {
     expect(domain.told()).toMatchObject([{ event: 'session:presence', payload: presence }]);
   });
 
+  it('says of an unjoined session when its code ends, and of nothing that it will close when that is due', async () => {
+    const { session } = await domain.create('ann');
+    const meetAll = async () => {
+      for (const due of await domain.state.takeDue(10)) await domain.sessions.meetDeadline(due);
+      return domain.told().map(({ event, payload }) => [event, payload]);
+    };
+    domain.advance(TIMINGS.idleWarningMs);
+    const closesAt = session.codeExpiresAt;
+    expect(await meetAll()).toEqual([['session:idle', { closesAt }]]);
+    const late = await domain.create('bob');
+    domain.advance(TIMINGS.idleTimeoutMs);
+    expect(await meetAll()).toEqual(
+      [session.id, late.session.id].map((sessionId) => ['session:closed', { sessionId, reason: 'expired' }]),
+    );
+  });
+
   it('takes a leave for activity', async () => {
     await pair();
     domain.advance(TIMINGS.idleWarningMs - 1);
@@ -130,6 +146,17 @@ describe('the session service', () => {
     expect(await domain.state.takeDue(10)).toEqual([]);
     domain.advance(TIMINGS.idleWarningMs - 1);
     expect(await domain.state.takeDue(10)).toMatchObject([{ deadline: { kind: 'warn' } }]);
+  });
+
+  it('notes the activity of a seat, and of one that is gone nothing', async () => {
+    const { sessionId } = await pair();
+    const lastActivityAt = async () => (await domain.state.read(sessionId))?.lastActivityAt;
+    domain.advance(1000);
+    await domain.sessions.noteActivity(domain.seatOf('ann'));
+    expect(await lastActivityAt()).toBe(domain.now());
+    domain.advance(1000);
+    await domain.sessions.noteActivity({ ...domain.seatOf('ann'), generation: 9 });
+    expect(await lastActivityAt()).toBe(domain.now() - 1000);
   });
 
   it('takes a create and a join that are repeated for activity', async () => {

@@ -109,6 +109,11 @@ export class SessionService {
     return announcer.view(snapshot);
   }
 
+  /** For a command that says nothing to the session itself. */
+  async noteActivity(seat: HeldSeat): Promise<void> {
+    await this.#touch(seat);
+  }
+
   async get(seat: HeldSeat): Promise<{ session: Session; self: Self }> {
     const { state, announcer } = this.#options;
     const snapshot = await state.read(seat.sessionId);

@@ -44,6 +44,8 @@ export interface Knock {
 export type KnockAnswer =
   | { readonly kind: 'denied' }
   | { readonly kind: 'session_full' }
+  /** Another device of the same user held a seat, and was kicked. */
+  | { readonly kind: 'kicked' }
   /** `paired`: by this admission. */
   | { readonly kind: 'admitted'; readonly paired: boolean };
 
@@ -144,6 +146,8 @@ export interface NewSeat {
 
 /** Users who were kicked that a session remembers; so many times its capacity have been kicked by then. */
 const MAX_KICKED_USERS = 200;
+
+const KICKED: KnockAnswer = { kind: 'kicked' };
 
 /** Without a host: for participants to come, of whom the first is host. */
 export function openSession(input: NewSession, host: NewSeat | null): SessionDocument {
@@ -354,7 +358,7 @@ export function removeParticipant(targetId: string): Rule<RemoveOutcome> {
   };
 }
 
-/** A signed-in user goes with every seat, and with what waits at the door. */
+/** A signed-in user goes with every seat, and who of them waits at the door is answered. */
 function kick(
   session: SessionDocument,
   targetId: string,
@@ -365,7 +369,7 @@ function kick(
   const target = findSeat(session, targetId);
   if (target === undefined) return { kind: 'keep', outcome: { kind: 'no_such_participant' } };
   const { userId } = target;
-  const others = session.seats.filter((seat) => seat !== target && userId !== null && seat.userId === userId);
+  const others = session.seats.filter((seat) => seat !== target && isOfUser(seat, userId));
   const gone = [target, ...others];
   const { knocks, ...rest } = session;
   const document: SessionDocument = {
@@ -375,12 +379,16 @@ function kick(
       : { kickedUsers: [...(session.kickedUsers ?? []), userId].slice(-MAX_KICKED_USERS) }),
     ...(knocks === undefined
       ? {}
-      : { knocks: knocks.filter(({ newcomer }) => userId === null || newcomer.userId !== userId) }),
+      : { knocks: knocks.map((knock) => (isOfUser(knock.newcomer, userId) ? { ...knock, answer: KICKED } : knock)) }),
     seats: session.seats.filter((seat) => !gone.includes(seat)),
     code: null,
   };
   const ended = gone.map((seat): EndedSeat => ({ seat, reason: 'kicked', at: now }));
   return lasting(document, { kind: 'kicked', seat: target, others }, ended);
+}
+
+function isOfUser(owner: { readonly userId: string | null }, userId: string | null): boolean {
+  return userId !== null && owner.userId === userId;
 }
 
 export type LockOutcome = HostRefusal | { kind: 'locked'; changed: boolean };

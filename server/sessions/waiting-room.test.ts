@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { TandemError } from '../../protocol/errors.ts';
+import type { Events } from '../../protocol/events.ts';
+import { eventually } from '../../test/support/eventually.ts';
 import { openDomain, type Domain } from './domain-stage.conformance.ts';
 import { enterSession } from './knocks.ts';
 import type { SessionEvents } from './ports.ts';
@@ -72,6 +74,28 @@ describe('the waiting room', () => {
     const answer = wait(elsewhere({ events: domain.clients, lookMs: 1e6 }));
     await domain.seating.answerKnock(domain.seatOf('ann'), told.newcomer.id, false);
     expect(await answer).toBe('JOIN_DENIED');
+  });
+
+  it('is left at once by the other device of a user who is kicked', async () => {
+    const { session } = await domain.create('ann', null, true);
+    const joinAsBob = async (id: string) =>
+      await domain.seating.join(domain.callerOf(id, 'bob'), { code: session.code ?? '', name: id, key: null });
+    const knocked = async () =>
+      await eventually(() => {
+        const { payload } = domain.told().find(({ event }) => event === 'session:knock') ?? {};
+        const told = payload as Events['session:knock'] | undefined;
+        return told === undefined ? Promise.reject(new Error('nobody knocks')) : Promise.resolve(told.knockId);
+      });
+    const first = joinAsBob('first');
+    await domain.seating.answerKnock(domain.seatOf('ann'), await knocked(), true);
+    const { self } = await first;
+    const second = joinAsBob('second').catch((error: unknown) => error);
+    const knockId = await knocked();
+    const answered: string[] = [];
+    domain.clients.onKnockAnswered((id) => answered.push(id) > 0);
+    await domain.sessions.kick(domain.seatOf('ann'), self.participantId);
+    expect(answered).toContain(knockId);
+    expect(await second).toMatchObject({ code: 'FORBIDDEN' });
   });
 
   it('withdraws when the time is over, by its own clock too', async () => {

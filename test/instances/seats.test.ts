@@ -1,10 +1,12 @@
+import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
+import { Api } from '../support/api.ts';
 import { stageInstances, stageStores } from '../support/instances-stage.ts';
 import { resumeOf } from '../support/seat.ts';
 import { codeOf } from '../support/stage.ts';
 
 const stores = stageStores();
-const stage = stageInstances(stores);
+const stage = stageInstances(stores, { env: { JWT_SECRET: 'a secret that the instances have in common' } });
 const CONTESTS = 150;
 
 describe('the last seat', () => {
@@ -61,6 +63,24 @@ describe('a seat', () => {
     }
     await host.client.barrier();
     expect(host.client.received('session:presence')).toEqual([]);
+  });
+
+  it('of a closed session, resumed on another instance to read, is replaced on the first; the latest has it', async () => {
+    const { host, guest } = await stage.pair(0, 1);
+    await host.client.do('session:close', {});
+    await guest.client.next('session:closed');
+    let connection = guest.client;
+    for (const index of [2, 0, 1]) {
+      const next = await stage.resume(index, guest);
+      expect((await next.next('session:resumed')).session.status).toBe('closed');
+      expect(await connection.next('connection:closing')).toEqual({ reason: 'replaced', reconnect: false });
+      await connection.next('disconnect');
+      connection = next;
+    }
+    await connection.barrier();
+    expect(connection.received('connection:closing')).toEqual([]);
+    expect((await connection.do('session:get', {})).self).toEqual({ ...guest.self, resumeToken: undefined });
+    expect(await host.client.refusal('session:lock', { locked: true })).toMatchObject({ code: 'SESSION_CLOSED' });
   });
 
   it('that the host kicks on another instance ends there, and for good', async () => {
@@ -126,6 +146,25 @@ describe('approval', () => {
     await host.client.do('message:send', { id: 'you-are-let-in', body: 1 });
     expect(await joiner.next('message:new')).toMatchObject({ id: 'you-are-let-in' });
     expect(self.role).toBe('guest');
+  });
+
+  it('is none for who was kicked: another device that waits on a third instance hears so at once', async () => {
+    const { accessToken } = await new Api(stage.urls[0] ?? '').register(`${randomUUID()}@example.com`);
+    const host = await stage.host(0, { approval: true, capacity: 3 });
+    const code = codeOf(host.session);
+    const [first, second] = await Promise.all([1, 2].map((at) => stage.connect(at, { auth: { token: accessToken } })));
+    if (first === undefined || second === undefined) throw new Error('expected two connections');
+    const joining = first.do('session:join', { code });
+    const { knockId } = await host.client.next('session:knock');
+    await host.client.do('session:admit', { knockId, admit: true });
+    const { participantId } = (await joining).self;
+    const refused = second.refusal('session:join', { code, key: 'key-of-the-second-device' });
+    const waiting = await host.client.next('session:knock');
+    await host.client.do('session:kick', { participantId });
+    expect(await refused).toMatchObject({ code: 'FORBIDDEN', retryable: false });
+    expect(await host.client.refusal('session:admit', { knockId: waiting.knockId, admit: true })).toMatchObject({
+      code: 'JOIN_DENIED',
+    });
   });
 
   it('that is refused is told on the other instance', async () => {

@@ -58,7 +58,7 @@ export const ACCOUNT_TEXTS = {
     messageList: 'Messages',
   },
   device: {
-    list: 'Devices that are signed in, the last used first',
+    list: 'Devices that are signed in, the newest login first',
     unknown: 'Unknown device',
     current: 'this device',
     used: (when: string) => `last used ${when}`,

@@ -107,7 +107,7 @@ export function accountRoutes({ accounts, signOut }: AccountRouteOptions): ApiRo
       method: 'GET',
       path: '/api/v1/auth/logins',
       name: 'listLogins',
-      summary: 'Devices on which the user is signed in, the last used first',
+      summary: 'Devices on which the user is signed in, the newest login first',
       who: 'user',
       answer: z.object({
         logins: z.array(

@@ -79,8 +79,7 @@ export function createIdentifyCaller(options: CallerOptions): IdentifyCaller {
     const ip = clientIp(request);
     if (who === 'admin') assertAdmin(request, response);
     if (who === 'stranger' || who === 'admin' || who === 'signed') return { ip, identity: null, keyName: null };
-    const takesKey = who === 'key' || who === 'user_or_key';
-    const keyName = takesKey ? nameOfKey(request, response) : null;
+    const keyName = who === 'user' ? null : nameOfKey(request, response);
     const identity = keyName === null && who !== 'key' ? await identityOf(request, response) : null;
     if (who !== 'anyone' && keyName === null && identity === null) {
       throw reject(request, response, 'no_credentials', new TandemError('UNAUTHENTICATED', MISSING[who]));

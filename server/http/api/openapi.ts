@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import { z } from 'zod';
 import { ERRORS, type ErrorCode } from '../../../protocol/errors.ts';
 import { PROBLEM_TYPE } from '../../../protocol/problem.ts';
+import { CONTENT_TYPES } from '../../observability/metrics-exposition.ts';
 import type { Who } from './caller.ts';
 import type { ApiRoute } from './route.ts';
 
@@ -9,7 +10,7 @@ type Json = Record<string, unknown>;
 
 const SECURITY: Readonly<Record<Who, readonly Json[]>> = {
   stranger: [],
-  anyone: [{}, { accessToken: [] }],
+  anyone: [{}, { accessToken: [] }, { apiKey: [] }],
   user: [{ accessToken: [] }],
   key: [{ apiKey: [] }],
   admin: [{ adminToken: [] }],
@@ -40,6 +41,7 @@ const PROBES = [
     name: 'metrics',
     summary: 'Metrics for Prometheus, or as JSON; for everybody where no METRICS_TOKEN is set',
     others: {},
+    texts: [CONTENT_TYPES.text, CONTENT_TYPES.openmetrics],
     security: [{}, { metricsToken: [] }],
   },
   { path: OPENAPI_PATH, name: 'openApi', summary: 'This document', others: {} },
@@ -143,13 +145,16 @@ interface Probe {
   /** Statuses besides 200, and what they mean. */
   readonly others: Readonly<Record<number, string>>;
   readonly security?: readonly Json[];
+  /** Content types that a caller may ask for besides JSON. */
+  readonly texts?: readonly string[];
 }
 
-function probeOf({ name, summary, others, security = [] }: Probe): Json {
-  const report = (description: string) => ({
-    description,
-    content: { 'application/json': { schema: { type: 'object' } } },
-  });
+function probeOf({ name, summary, others, security = [], texts = [] }: Probe): Json {
+  const content = {
+    'application/json': { schema: { type: 'object' } },
+    ...Object.fromEntries(texts.map((type) => [mediaTypeOf(type), { schema: { type: 'string' } }])),
+  };
+  const report = (description: string) => ({ description, content });
   return {
     operationId: name,
     summary,
@@ -181,10 +186,15 @@ function problemsOf(codes: readonly ErrorCode[]): Json {
       status,
       {
         description: named.join(', '),
-        content: { [PROBLEM_TYPE.split(';')[0] ?? PROBLEM_TYPE]: { schema: { $ref: '#/components/schemas/Problem' } } },
+        content: { [mediaTypeOf(PROBLEM_TYPE)]: { schema: { $ref: '#/components/schemas/Problem' } } },
       },
     ]),
   );
+}
+
+/** Without its parameters. */
+function mediaTypeOf(contentType: string): string {
+  return contentType.split(';', 1)[0] ?? contentType;
 }
 
 function parametersOf(schema: z.ZodObject | null, where: 'path' | 'query', named: Json): Json[] {

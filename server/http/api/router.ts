@@ -2,8 +2,8 @@ import { Router, type Request, type RequestHandler, type Response } from 'expres
 import type { z } from 'zod';
 import { TandemError, type ErrorCode } from '../../../protocol/errors.ts';
 import { inspectJson } from '../../../protocol/json.ts';
-import { SIZES } from '../../../protocol/limits.ts';
 import { issuesOf } from '../../sessions/payloads.ts';
+import { BODY_DEPTH } from '../middleware/json-body.ts';
 import { contextOf } from '../middleware/request-context.ts';
 import { methods, type Guard, type Method } from '../routes/resource.ts';
 import type { Caller, IdentifyCaller } from './caller.ts';
@@ -135,7 +135,7 @@ function parse(schema: z.ZodObject | null, value: unknown, part: string): unknow
     if (first === undefined || part === 'path') return {};
     throw invalid([{ path: pathOf(part, first), message: 'nothing is expected here' }]);
   }
-  const issue = inspectJson(given, SIZES.depth);
+  const issue = inspectJson(given, BODY_DEPTH);
   if (issue !== null) throw invalid([{ ...issue, path: pathOf(part, issue.path) }]);
   const parsed = schema.safeParse({ ...given });
   if (parsed.success) return parsed.data;

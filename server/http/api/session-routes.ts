@@ -32,7 +32,8 @@ export function sessionRoutes({ directory, backend, maxBodyBytes }: SessionRoute
       name: 'lookAtCode',
       summary: 'What may be known of a session before joining it; a guess counts as a join that missed',
       who: 'anyone',
-      params: z.object({ code: z.string().max(64) }),
+      // Of any length: one that can't be a code counts as a miss.
+      params: z.object({ code: z.string() }),
       answer: z.object({
         status: sessionStatus,
         capacity: z.int(),

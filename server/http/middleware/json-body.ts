@@ -9,6 +9,9 @@ import { SIZES } from '../../../protocol/limits.ts';
 const MAX_BODY_BYTES = 64 * 1024;
 const TOO_LARGE = 'The body must not be larger than 64 KiB.';
 
+/** What is sent is an object, so that each value in it, as the body of a message, may be as deep as over a socket. */
+export const BODY_DEPTH = SIZES.depth + 1;
+
 /** What was received, byte by byte: what is signed is this, and not what was read from it. */
 const received = new WeakMap<IncomingMessage, Buffer>();
 
@@ -29,7 +32,7 @@ const parse = promisify<Request, Response>(parser);
 
 /**
  * Reads the body into `request.body`; every route that takes a body has it read by this, through `resource`. What gets
- * past it is absent or one JSON object, uncompressed, in UTF-8, of at most 64 KiB, not deeper than 32, and without what
+ * past it is absent or one JSON object, uncompressed, in UTF-8, of at most 64 KiB, no value in it deeper than 32, and without what
  * Postgres or a prototype would choke on. Rejects with the refusal.
  */
 export async function readJsonBody(request: Request, response: Response): Promise<void> {
@@ -76,7 +79,7 @@ function checkValue(body: unknown): void {
   if (body === undefined) return;
   const issue = Array.isArray(body)
     ? { path: '', message: 'expected an object, received an array' }
-    : (inspectJson(body, SIZES.depth) ?? pollution(body));
+    : (inspectJson(body, BODY_DEPTH) ?? pollution(body));
   if (issue !== null) throw invalid(issue.message, issue.path);
 }
 
