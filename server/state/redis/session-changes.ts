@@ -93,9 +93,9 @@ export class SessionChanges {
       for (let attempt = 0; attempt < CHANGE_TRIES; attempt += 1) {
         const held = await this.#options.store.read(sessionId);
         const isLost = held === null || held.snapshot.document.epoch < (known ?? 0);
-        // Whoever began to put it back may have died.
-        const isFenced = held?.fields.has(FENCE_FIELD) ?? false;
-        const lostEpoch = isFenced ? Math.max(held?.snapshot.document.epoch ?? 0, known ?? 0) : known;
+        // Whoever began to put it back may have died. A closed one is under its own epoch for good.
+        const isFenced = held?.snapshot.document.closed === null && held.fields.has(FENCE_FIELD);
+        const lostEpoch = isFenced ? Math.max(held.snapshot.document.epoch, known ?? 0) : known;
         if ((isLost || isFenced) && (await this.#rebuilt(sessionId, lostEpoch))) {
           rebuilds += 1;
           if (rebuilds >= REBUILDS) throw beingRebuilt();

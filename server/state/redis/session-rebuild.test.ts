@@ -3,7 +3,7 @@ import { TandemError } from '../../../protocol/errors.ts';
 import { plainRedis } from '../../../test/support/redis-server.ts';
 import { createArchiver } from '../../jobs/archiver.ts';
 import { RefusedCommitError, type ArchiveOutcome, type CommitBatch } from '../../sessions/ports.ts';
-import { lockSession, resumeSeat, SERVER, type Rule } from '../../sessions/session.ts';
+import { closeByHost, lockSession, resumeSeat, SERVER, type Rule } from '../../sessions/session.ts';
 import { PARTITIONS } from './keys.ts';
 import { HORIZON_MS, messageOf, paired, redisAt, RedisStage, type Instance } from './redis-stage.conformance.ts';
 import { Unarchived } from './unarchived.ts';
@@ -135,6 +135,17 @@ describe('while a session is put back', () => {
     expect(await outcomeOf(there.state.change(sessionId, lockedBy(host.seatId)))).toBe('decided');
     expect((await here.state.read(sessionId))?.document.epoch).toBe(3);
     expect(await idsOf(sessionId)).toEqual([first.id]);
+  });
+
+  it('a closed one is read again, under its own epoch, however often that is begun', async () => {
+    const { sessionId, host } = await paired(stage, here, there);
+    await here.state.change(sessionId, closeByHost(host));
+    const seat = { seatId: host.seatId, tokenHash: `token of ${host.seatId}`, userId: null, instance: 'there' };
+    for (const instance of [there, here, there]) {
+      await stage.command('HINCRBY', flatOf(sessionId), 'rb', '1');
+      expect(await outcomeOf(instance.state.change(sessionId, resumeSeat(seat, HORIZON_MS)))).toBe('decided');
+    }
+    expect((await here.state.read(sessionId))?.document).toMatchObject({ epoch: 1, closed: { reason: 'closed' } });
   });
 });
 

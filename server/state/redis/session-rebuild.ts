@@ -72,7 +72,7 @@ export class SessionRebuild {
   }
 
   async #rebuild(sessionId: string, lostEpoch: number | null): Promise<Rebuilt> {
-    const { durable, now, retryHorizonMs, store } = this.#options;
+    const { durable, now, store } = this.#options;
     const held = (await store.read(sessionId))?.snapshot.document ?? null;
     // Somebody else has put it back since it was missed.
     if (held !== null && held.epoch > (lostEpoch ?? 0)) return stateOf(held);
@@ -88,6 +88,14 @@ export class SessionRebuild {
       const coming = await this.#coming(sessionId, known);
       if (coming !== null) return stateOf(coming);
     }
+    const rebuilt = await this.#replace(sessionId, known);
+    // Where the epoch is the same, as that of a closed one.
+    if (isLatest) await this.#fence(sessionId, held.epoch, -1);
+    return rebuilt;
+  }
+
+  async #replace(sessionId: string, known: number): Promise<Rebuilt> {
+    const { durable, now, retryHorizonMs } = this.#options;
     // Above all that anybody may have seen something of: whatever was given a number, was given it under `known` at most.
     await durable.raiseEpoch(sessionId, known);
     const stored = await durable.loadSession(sessionId, now());

@@ -8,10 +8,11 @@
 --       11 ended seats, JSON array of texts  12 instances that hold a seat now  13 those that don't any more
 --       14 session  15 time after which a new session is no longer to be made, '' for none  16 idle warning, ms
 -- Gives { 1, version, seq, durable seq, last activity, { counts … } }, or { 0 } when another version or head stands, or
---       the session is being put back, or { -1 } when it was too late
+--       the session is open and being put back, or { -1 } when it was too late
 local now = clock(ARGV[1])
-local version, seq, warned, active, rebuilders = unpack(redis.call('HMGET', KEYS[2], 'v', 'seq', 'warned', 'act', 'rb'))
-if (version or '0') ~= ARGV[2] or rebuilders then return { 0 } end
+local version, seq, warned, active, open, rebuilders =
+  unpack(redis.call('HMGET', KEYS[2], 'v', 'seq', 'warned', 'act', 'open', 'rb'))
+if (version or '0') ~= ARGV[2] or (open == '1' and rebuilders) then return { 0 } end
 if ARGV[3] ~= '' and (seq or '0') ~= ARGV[3] then return { 0 } end
 if ARGV[15] ~= '' and now > tonumber(ARGV[15]) then return { -1 } end
 
