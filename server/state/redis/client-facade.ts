@@ -24,6 +24,12 @@ export interface Router {
   close(): Promise<void>;
 }
 
+interface Teaching {
+  /** Calls that carry the whole script and are not answered. */
+  underWay: number;
+  readonly waiting: (() => void)[];
+}
+
 export function createFacade(router: Router, { onCommand, onReconnect }: RedisHooks): Redis {
   const { readiness } = router;
   const subscribers = new Set<Subscriber>();
@@ -44,20 +50,30 @@ export function createFacade(router: Router, { onCommand, onReconnect }: RedisHo
     router.onRefused?.(error);
     return toCallerError(error);
   };
-  let teaching: Promise<unknown> | null = null;
+  /** Scripts that a node is being taught, by their digest: guarded calls apart from others, which may open the guard. */
+  const teachings = new Map<string, Teaching>();
+  const teachingOf = (script: RedisScript, guard?: Guard) =>
+    guard === undefined ? script.sha1 : `${script.sha1} guarded`;
 
   /**
-   * A node that is new, was restarted or was told to forget: EVAL runs a script and lets the node keep it. What is run
-   * from now on waits until that is answered. By then all that was sent before has been answered, and what of it was
-   * refused is sent again: nothing overtakes it.
+   * A node that is new, was restarted or was told to forget: EVAL runs a script and lets the node keep it. Calls of it that
+   * are made from now on wait until that is answered. By then all that was sent before has been answered, and what of it
+   * was refused is sent again: nothing overtakes it.
    */
-  const teach = ({ source }: RedisScript, keys: readonly string[], args: readonly string[], guard?: Guard) => {
-    const whole = ['EVAL', source, String(keys.length)].concat(keys, args);
+  const teach = (script: RedisScript, keys: readonly string[], args: readonly string[], guard?: Guard) => {
+    const name = teachingOf(script, guard);
+    const teaching = teachings.get(name) ?? { underWay: 0, waiting: [] };
+    teachings.set(name, teaching);
+    teaching.underWay += 1;
+    const whole = ['EVAL', script.source, String(keys.length)].concat(keys, args);
     const taught = timed(() => router.send(whole, keys[0] ?? null, guard));
-    const all = Promise.allSettled([teaching, taught]).then(() => {
-      if (teaching === all) teaching = null;
-    });
-    teaching = all;
+    const end = () => {
+      teaching.underWay -= 1;
+      if (teaching.underWay > 0) return;
+      teachings.delete(name);
+      for (const go of teaching.waiting) go();
+    };
+    taught.then(end, end);
     return taught;
   };
 
@@ -95,8 +111,13 @@ export function createFacade(router: Router, { onCommand, onReconnect }: RedisHo
     onLost: (listener) => readiness.onLost(listener),
     onRecovered: (listener) => readiness.onRecovered(listener),
     onPrimary: (listener) => router.onPrimary(listener),
-    run: (script, keys, args, guard) =>
-      teaching === null ? run(script, keys, args, guard) : teaching.then(() => run(script, keys, args, guard)),
+    run: (script, keys, args, guard) => {
+      const teaching = teachings.size === 0 ? undefined : teachings.get(teachingOf(script, guard));
+      if (teaching === undefined) return run(script, keys, args, guard);
+      return new Promise((resolve, reject) => {
+        teaching.waiting.push(() => void run(script, keys, args, guard).then(resolve, reject));
+      });
+    },
     send: (args, key) => timed(() => router.send(args, key ?? null)),
     sendToPrimaries: (args) => timed(() => router.sendToPrimaries(args)),
     publish: (channel, message) =>
