@@ -150,10 +150,11 @@ export const FIELDS: Readonly<Record<string, Field>> = {
   code: {
     valid: [
       ...[json('BCD234'), json('bcd-234'), json(' b c d 2 3 4 '), json('x'.repeat(64)), json('')],
-      json('\u{1f600}'),
+      // The domain says that these can't be codes, and counts them.
+      ...[json('x'.repeat(65)), json('x'.repeat(60_000)), json('\u{1f600}')],
       json('AEIOU0'),
     ],
-    wrong: [...NOT_TEXT, ...HOSTILE_TEXTS, json('x'.repeat(65))],
+    wrong: [...NOT_TEXT, ...HOSTILE_TEXTS],
   },
   knockId: uuid,
   participantId: uuid,

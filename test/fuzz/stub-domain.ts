@@ -32,8 +32,7 @@ export function createStubDomain(rooms: () => Pick<Rooms, 'attach'>, maxBodyByte
       resume: () => Promise.reject(new Error('not asked for')),
     },
     sessions: {
-      noteActivity: () => Promise.resolve(),
-      ...{ leave: done, close: done, kick: done, lock: done, reopen: done, get: done },
+      ...{ leave: done, close: done, kick: done, lock: done, reopen: done, get: done, noteActivity: done },
       connectionLost: () => Promise.resolve(),
     },
     messages: {
