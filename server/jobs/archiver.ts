@@ -248,8 +248,10 @@ export function createArchiver(options: ArchiverOptions): Archiver {
 
   const archiveAll = async (sessionId: string, rounds: number): Promise<ArchiveOutcome> => {
     let read: UnarchivedSession | null = null;
+    let empty = 0;
     try {
-      for (let done = 0; done < rounds; done += 1) {
+      // A log that ends before its head, because a part of it is lost, has no more, however often it is read.
+      for (let done = 0; done < rounds && empty < FEW_ROUNDS; done += 1) {
         read = await source.read(sessionId, mostOfSession());
         if (read === null) return 'gone';
         // Nobody waits for what is known to be refused.
@@ -257,13 +259,14 @@ export function createArchiver(options: ArchiverOptions): Archiver {
         await commit([read]);
         const outcome = await settle(read);
         if (outcome !== 'more') return outcome === 'done' ? 'stored' : 'gone';
+        empty = read.messages.length === 0 ? empty + 1 : 0;
       }
     } catch (error) {
       if (read === null || !isRefusal(error)) return 'unavailable';
       await setApart(read, error).catch(() => undefined);
       return 'refused';
     }
-    return 'unavailable';
+    return empty < FEW_ROUNDS ? 'unavailable' : 'refused';
   };
 
   /** Together, since they are few and small; each by itself where that fails. */

@@ -314,18 +314,19 @@ export class Gateway {
     }
   }
 
-  /** A handshake as any other that is refused: it counts, and ends the transport. */
+  /** A handshake as any other that is refused: it counts, and ends the transport, unless another was begun on it before. */
   async #turnAway(socket: Socket, next: (error: Error) => void): Promise<void> {
     const { clientIp, limits, rules } = this.#options;
     const { conn, request } = socket;
     let cause: unknown = new TandemError('UNKNOWN_COMMAND', 'There is no such namespace: connect to "/".');
+    const isFirst = this.#greet(conn);
     try {
-      if (this.#greet(conn)) await countHandshake(clientIp(request).bucket, limits, rules);
+      if (isFirst) await countHandshake(clientIp(request).bucket, limits, rules);
     } catch (error) {
       cause = error;
     }
     next(this.#connectError(socket, cause));
-    setImmediate(() => conn.close());
+    if (isFirst) setImmediate(() => conn.close());
   }
 
   /** False when a handshake was begun on this transport before. */

@@ -124,7 +124,7 @@ export class HeadWatch {
       // Those that were not looked at are looked at next time, and as closely.
       this.#isSuspect ||= mayHaveMissed;
       // What was found to have moved is told of once: nobody would find it again.
-      if (moved.length === 0) throw error;
+      if (moved.length === 0 || !willTell) throw error;
       if (!isUnavailable(error)) this.#options.onFault(error);
     }
     return moved;

@@ -21,6 +21,7 @@ import { arrayOf, fieldsOf, numberOf, textOf } from './reply.ts';
 import { RedisReplyError, toCallerError } from './client-errors.ts';
 import { loadScript } from './script.ts';
 import { ScriptBatch } from './script-batch.ts';
+import { beingRebuilt } from './session-rebuild.ts';
 import { lifeOf } from './session-store.ts';
 
 const APPEND = loadScript('append_message');
@@ -194,6 +195,7 @@ export class MessageLog {
       return { kind, receipt: { delivered: delivers ?? 0, read: reads ?? 0 }, changed: changed === 1 };
     }
     if (kind === 'above') return { kind: 'above_head', lastSeq: numberOf(rest[0]) };
+    if (kind === 'rebuilding') throw beingRebuilt();
     return { kind: kind === 'closed' ? 'session_closed' : 'not_seated' };
   }
 

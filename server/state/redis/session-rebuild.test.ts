@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { TandemError } from '../../../protocol/errors.ts';
+import { eventually } from '../../../test/support/eventually.ts';
 import { plainRedis } from '../../../test/support/redis-server.ts';
 import { createArchiver } from '../../jobs/archiver.ts';
 import { RefusedCommitError, type ArchiveOutcome, type CommitBatch } from '../../sessions/ports.ts';
@@ -18,6 +19,10 @@ let there: Instance;
 let beforeEpoch: () => Promise<void>;
 /** What the database says to a commit. */
 let refusal: Error | null;
+let loads: number;
+let isAway: boolean;
+/** Whether the database has no such session. */
+let isForgotten: boolean;
 
 beforeAll(async () => {
   server = await plainRedis();
@@ -28,10 +33,16 @@ beforeEach(async () => {
   stage = await RedisStage.open(redisAt(server.url));
   beforeEpoch = () => Promise.resolve();
   refusal = null;
+  [loads, isAway, isForgotten] = [0, false, false];
   const durable = Object.assign(Object.create(stage.archive) as typeof stage.archive, {
     commit: async (batch: CommitBatch) => {
       if (refusal !== null) throw refusal;
       await stage.archive.commit(batch);
+    },
+    loadSession: (sessionId: string, now: number) => {
+      loads += 1;
+      if (isAway) return Promise.reject(new TandemError('UNAVAILABLE'));
+      return isForgotten ? Promise.resolve(null) : stage.archive.loadSession(sessionId, now);
     },
     raiseEpoch: async (sessionId: string, epoch: number) => {
       await beforeEpoch();
@@ -135,6 +146,41 @@ describe('while a session is put back', () => {
     expect(await outcomeOf(there.state.change(sessionId, lockedBy(host.seatId)))).toBe('decided');
     expect((await here.state.read(sessionId))?.document.epoch).toBe(3);
     expect(await idsOf(sessionId)).toEqual([first.id]);
+  });
+
+  it('no receipt is taken back', async () => {
+    const { sessionId, host, guest } = await paired(stage, here, there);
+    await here.state.append(messageOf(sessionId, host));
+    await stage.command('HINCRBY', flatOf(sessionId), 'rb', '1');
+    expect(await outcomeOf(there.state.recordReceipt(sessionId, guest, { read: 1 }))).toBe('UNAVAILABLE');
+    await stage.command('HDEL', flatOf(sessionId), 'rb');
+    expect(await outcomeOf(there.state.recordReceipt(sessionId, guest, { read: 1 }))).toBe('recorded');
+  });
+
+  it('one that nobody can put back any more is not held for good', async () => {
+    const { sessionId, host } = await paired(stage, here, there);
+    await here.state.append(messageOf(sessionId, host));
+    await stage.command('HINCRBY', flatOf(sessionId), 'rb', '1');
+    isForgotten = true;
+    expect(await outcomeOf(there.state.change(sessionId, lockedBy(host.seatId)))).toBe('decided');
+    expect(await stage.command('HGET', flatOf(sessionId), 'rb')).toBeNull();
+  });
+
+  it('that fails, the look that noticed it ends, although others have moved', async () => {
+    const [moved, behind] = [await paired(stage, here, here), await paired(stage, here, here)];
+    await here.state.append(messageOf(behind.sessionId, behind.host));
+    await here.state.append(messageOf(moved.sessionId, moved.host));
+    await stage.command('HSET', flatOf(behind.sessionId), 'seq', '0');
+    isAway = true;
+    here.state.suspect();
+    await eventually(() => {
+      expect(stage.faults).toHaveLength(1);
+      return Promise.resolve();
+    });
+    // A loop that begins anew at once would look again with each round trip.
+    for (let count = 0; count < 200; count += 1) await stage.command('GET', 'nothing');
+    expect(loads).toBe(1);
+    expect(stage.faults.splice(0)).toMatchObject([{ code: 'UNAVAILABLE' }]);
   });
 
   it('a closed one is read again, under its own epoch, however often that is begun', async () => {

@@ -19,6 +19,8 @@ const FENCE = loadScript('fence_session');
 /** Ids of sends that are remembered again: as many as a busy session has in the retry horizon. */
 const MAX_SENDS = 20_000;
 const TRIES = 10;
+/** More than can be at it. */
+const MOST_REBUILDERS = 1_000_000;
 /** A closed session stays for reading, and so long on top for clocks that differ. */
 const CLOSED_SPARE_MS = 60_000;
 /** Another instance that has begun an epoch in Postgres has put it into Redis by then, or has failed. */
@@ -80,7 +82,8 @@ export class SessionRebuild {
     // What Redis still has of the latest epoch was acknowledged too; what contradicts the archive, and what was of an
     // epoch before, is what its senders send again.
     const isLatest = held !== null && held.epoch === (archived?.epoch ?? held.epoch);
-    if (isLatest) await this.#archive(sessionId, held.epoch);
+    // Another has put it back since it was looked at.
+    if (isLatest && !(await this.#archive(sessionId, held.epoch))) return this.#rebuild(sessionId, lostEpoch);
     const known = archived?.epoch ?? held?.epoch ?? null;
     if (known === null) return 'gone';
     if (lostEpoch !== null && known > lostEpoch && archived?.closed === null) {
@@ -89,8 +92,8 @@ export class SessionRebuild {
       if (coming !== null) return stateOf(coming);
     }
     const rebuilt = await this.#replace(sessionId, known);
-    // Where the epoch is the same, as that of a closed one.
-    if (isLatest) await this.#fence(sessionId, held.epoch, -1);
+    // Where the epoch is the same, as that of a closed one. What nobody can put back is as it is for good.
+    if (isLatest) await this.#fence(sessionId, held.epoch, rebuilt === 'gone' ? -MOST_REBUILDERS : -1);
     return rebuilt;
   }
 
@@ -111,18 +114,18 @@ export class SessionRebuild {
 
   /**
    * Stores what Redis still has, to the last of it: from here on nothing is added until the session is put back. What the
-   * archive refuses for what it is stays behind. Rejects with `UNAVAILABLE`, and lets the session go on, when the archive
-   * could not take the rest.
+   * archive refuses for what it is stays behind. False when the session is under another epoch by now. Rejects with
+   * `UNAVAILABLE`, and lets the session go on, when the archive could not take the rest.
    */
-  async #archive(sessionId: string, epoch: number): Promise<void> {
-    if (!(await this.#fence(sessionId, epoch, 1))) throw beingRebuilt();
+  async #archive(sessionId: string, epoch: number): Promise<boolean> {
+    if (!(await this.#fence(sessionId, epoch, 1))) return false;
     const outcome = await this.#options.archive(sessionId);
-    if (outcome !== 'unavailable') return;
+    if (outcome !== 'unavailable') return true;
     await this.#fence(sessionId, epoch, -1);
     throw beingRebuilt();
   }
 
-  async #fence(sessionId: string, epoch: number, change: 1 | -1): Promise<boolean> {
+  async #fence(sessionId: string, epoch: number, change: number): Promise<boolean> {
     const { redis, keys } = this.#options;
     return numberOf(await redis.run(FENCE, [keys.session(sessionId).flat], [String(epoch), String(change)])) === 1;
   }
