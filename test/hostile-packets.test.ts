@@ -47,10 +47,12 @@ describe('a hostile socket', () => {
     },
   );
 
-  it('that enters an unknown namespace beside the right one is cut off', async () => {
+  it('that enters an unknown namespace beside the right one is told so, and goes on in that', async () => {
     const socket = await connect();
     socket.send('40/admin,{}');
-    await socket.ended();
+    const refusal = await socket.next((answer) => answer.startsWith('44/'), 'a refusal');
+    expect(refusal).toContain('"code":"UNKNOWN_COMMAND"');
+    expect(await socket.command('session:get', {})).toMatchObject({ error: { code: 'NOT_IN_SESSION' } });
   });
 
   it('that sends CONNECT a second time is cut off or ignored', async () => {
