@@ -150,8 +150,8 @@ export const FIELDS: Readonly<Record<string, Field>> = {
   code: {
     valid: [
       ...[json('BCD234'), json('bcd-234'), json(' b c d 2 3 4 '), json('x'.repeat(64)), json('')],
-      // The domain says that these can't be codes, and counts them.
-      ...[json('x'.repeat(65)), json('x'.repeat(60_000)), json('\u{1f600}')],
+      // The domain says that these can't be codes, and counts them. None so long that a packet could get too large by it.
+      ...[json('x'.repeat(65)), json('\u{1f600}')],
       json('AEIOU0'),
     ],
     wrong: [...NOT_TEXT, ...HOSTILE_TEXTS],
